@@ -1,0 +1,19 @@
+//! The words that every other room uses: ids, the event, the record, the batch, the reject, the finding, the window.
+//!
+//! This room does no I/O, knows no clock and names no engine: it is what two rooms agree on before they talk. The two
+//! wire contracts, `event-v1` and `finding-v1`, stand here as Rust types, as Arrow schemas and as JSON Schema
+//! (`schemas/wire/`); tests hold the three equal.
+
+pub mod batch;
+pub mod configuration;
+pub mod event;
+pub mod finding;
+pub mod ids;
+pub mod json_schema;
+pub mod outcome;
+pub mod position;
+pub mod records;
+pub mod reject;
+pub mod rows;
+pub mod time;
+pub mod window;
