@@ -1,0 +1,161 @@
+//! One active file of a table, as the table's log describes it: where it is, how many rows it has, in which partition
+//! they lie and, for a few columns, between which bounds.
+//!
+//! Bounds may be wider than the values (the log keeps milliseconds), never narrower. Columns that name people have no
+//! bounds: the log outlives the rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::kernels::aggregate::{max, max_string, min, min_string};
+use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
+use credwatch_schemas::records::{STATISTICS_COLUMNS, column};
+use credwatch_schemas::time::Micros;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Columns of small tables that may have bounds; of `records` the contract names them.
+const BOUNDED_COLUMNS: [&str; 6] = ["start", "first_time", "last_time", "raised_time", "recorded_time", "from_time"];
+
+/// A longer text has no bounds: the log is no place for it.
+const LONGEST_BOUND: usize = 64;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataFile {
+    /// Relative to the table's folder.
+    pub path: Arc<str>,
+    pub bytes: u64,
+    /// `None` only for files that another program wrote without statistics.
+    pub rows: Option<u64>,
+    /// Values of the partition columns, as text.
+    pub partition: BTreeMap<String, Option<String>>,
+    pub(crate) bounds: Bounds,
+    /// Milliseconds since 1970, as the log keeps it.
+    pub(crate) modified_ms: i64,
+}
+
+/// What the log knows about the columns of a file, in the log's own JSON.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Bounds {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) num_records: Option<u64>,
+    #[serde(default)]
+    pub(crate) min_values: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) max_values: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) null_count: Map<String, Value>,
+}
+
+impl DataFile {
+    /// The lowest and highest `seq` in the file.
+    pub fn seq_range(&self) -> Option<(i64, i64)> {
+        self.int_range(column::SEQ)
+    }
+
+    /// Event time lies between these two, both inclusive; `None` when no row has a time or nothing is known.
+    pub fn time_range(&self) -> Option<(Micros, Micros)> {
+        let bound = |bounds: &Map<String, Value>| bounds.get(column::TIME)?.as_str().and_then(Micros::parse);
+        Some((bound(&self.bounds.min_values)?, bound(&self.bounds.max_values)?))
+    }
+
+    pub fn int_range(&self, column: &str) -> Option<(i64, i64)> {
+        Some((self.bounds.min_values.get(column)?.as_i64()?, self.bounds.max_values.get(column)?.as_i64()?))
+    }
+
+    /// The value of a partition column.
+    pub fn partition_value(&self, column: &str) -> Option<&str> {
+        self.partition.get(column)?.as_deref()
+    }
+}
+
+impl Bounds {
+    /// Bounds of all batches of a file together.
+    pub(crate) fn of(batch: &RecordBatch) -> Self {
+        let mut bounds = Self { num_records: u64::try_from(batch.num_rows()).ok(), ..Self::default() };
+        for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+            if !has_bounds(field.name()) {
+                continue;
+            }
+            bounds.null_count.insert(field.name().clone(), json!(array.null_count()));
+            if let Some((low, high)) = array_bounds(array) {
+                bounds.min_values.insert(field.name().clone(), low);
+                bounds.max_values.insert(field.name().clone(), high);
+            }
+        }
+        bounds
+    }
+}
+
+/// Whether the log may keep bounds of this column.
+pub(crate) fn has_bounds(name: &str) -> bool {
+    STATISTICS_COLUMNS.contains(&name) || BOUNDED_COLUMNS.contains(&name)
+}
+
+fn array_bounds(array: &ArrayRef) -> Option<(Value, Value)> {
+    match array.data_type() {
+        DataType::Int64 => {
+            let numbers = array.as_primitive::<Int64Type>();
+            Some((json!(min(numbers)?), json!(max(numbers)?)))
+        }
+        DataType::Int32 => {
+            let numbers = array.as_primitive::<Int32Type>();
+            Some((json!(min(numbers)?), json!(max(numbers)?)))
+        }
+        DataType::Timestamp(..) => {
+            let times = array.as_primitive::<TimestampMicrosecondType>();
+            Some((json!(millis(min(times)?.div_euclid(1_000))?), json!(millis(ceil_millis(max(times)?))?)))
+        }
+        DataType::Utf8 => {
+            let texts = array.as_string::<i32>();
+            let (low, high) = (min_string(texts)?, max_string(texts)?);
+            (low.len() <= LONGEST_BOUND && high.len() <= LONGEST_BOUND).then(|| (json!(low), json!(high)))
+        }
+        _ => None,
+    }
+}
+
+fn ceil_millis(micros: i64) -> i64 {
+    micros.div_euclid(1_000) + i64::from(micros.rem_euclid(1_000) != 0)
+}
+
+/// The log's way to write a time; `None` beyond the calendar.
+fn millis(millis: i64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_millis(millis)?;
+    Some(time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Int64Array, StringArray, TimestampMicrosecondArray};
+
+    #[test]
+    fn bounds_of_a_time_are_never_narrower_than_its_values() {
+        let times = TimestampMicrosecondArray::from(vec![Some(1_000_001), None, Some(2_000_001)]).with_timezone("UTC");
+        let batch = RecordBatch::try_from_iter([(column::TIME, Arc::new(times) as ArrayRef)]).unwrap();
+        let bounds = Bounds::of(&batch);
+        assert_eq!(bounds.min_values[column::TIME], "1970-01-01T00:00:01.000Z");
+        assert_eq!(bounds.max_values[column::TIME], "1970-01-01T00:00:02.001Z");
+        assert_eq!(bounds.null_count[column::TIME], 1);
+        assert_eq!(bounds.num_records, Some(3));
+    }
+
+    #[test]
+    fn personal_columns_and_long_texts_have_no_bounds() {
+        let users = StringArray::from(vec!["usr_1"]);
+        let orgs = StringArray::from(vec!["o".repeat(100)]);
+        let seq = Int64Array::from(vec![7]);
+        let batch = RecordBatch::try_from_iter([
+            ("user_id", Arc::new(users) as ArrayRef),
+            (column::ORG_ID, Arc::new(orgs)),
+            (column::SEQ, Arc::new(seq)),
+        ])
+        .unwrap();
+        let bounds = Bounds::of(&batch);
+        assert_eq!(bounds.min_values.keys().collect::<Vec<_>>(), [column::SEQ]);
+        assert_eq!(bounds.null_count.keys().collect::<Vec<_>>(), [column::ORG_ID, column::SEQ]);
+    }
+}

@@ -1,0 +1,79 @@
+//! One data file: rows that are already sorted, as Parquet bytes.
+//!
+//! Page statistics for skipping, bloom filters on the columns that people look single things up by, the sort order in
+//! the file's own metadata, row groups of a size that suits both pruning and scanning.
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::Schema;
+use bytes::Bytes;
+use credwatch_schemas::records::{BLOOM_COLUMNS, SORT_ORDER, column};
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::{ColumnPath, SchemaDescriptor};
+
+const ROWS_PER_GROUP: usize = 131_072;
+
+/// One false hit in a hundred: a false hit costs one column read.
+const BLOOM_FALSE_HITS: f64 = 0.01;
+
+/// Whether the rows are in the one order used everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    Sorted,
+    AsGiven,
+}
+
+pub(crate) fn encode(rows: &RecordBatch, order: Order) -> Result<Bytes, ParquetError> {
+    let properties = properties(rows, order)?;
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties))?;
+    writer.write(rows)?;
+    writer.into_inner().map(Bytes::from)
+}
+
+fn properties(rows: &RecordBatch, order: Order) -> Result<WriterProperties, ParquetError> {
+    let schema = rows.schema();
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_row_count(Some(ROWS_PER_GROUP));
+    let distinct = u64::try_from(rows.num_rows().min(ROWS_PER_GROUP)).unwrap_or(u64::MAX).max(1);
+    for name in BLOOM_COLUMNS {
+        if rows.column_by_name(name).is_some_and(|values| values.null_count() < values.len()) {
+            builder = builder
+                .set_column_bloom_filter_enabled(path(name), true)
+                .set_column_bloom_filter_fpp(path(name), BLOOM_FALSE_HITS)
+                .set_column_bloom_filter_max_ndv(path(name), distinct);
+        }
+    }
+    for name in [column::SEQ, column::KAFKA_OFFSET] {
+        // Neighbours differ by little: differences take almost no space, a dictionary would take all of it.
+        builder = builder
+            .set_column_dictionary_enabled(path(name), false)
+            .set_column_encoding(path(name), Encoding::DELTA_BINARY_PACKED);
+    }
+    for name in [column::EVENT_ID, column::CONTENT_HASH, column::RAW] {
+        builder = builder.set_column_dictionary_enabled(path(name), false);
+    }
+    if order == Order::Sorted {
+        builder = builder.set_sorting_columns(Some(sorting_columns(&schema)?));
+    }
+    Ok(builder.build())
+}
+
+fn sorting_columns(schema: &Schema) -> Result<Vec<SortingColumn>, ParquetError> {
+    let leaves: SchemaDescriptor = ArrowSchemaConverter::new().convert(schema)?;
+    let leaf = |name: &str| {
+        let place = leaves.columns().iter().position(|leaf| leaf.path().parts() == [name]);
+        let place = place.and_then(|place| i32::try_from(place).ok());
+        place.ok_or_else(|| ParquetError::General(format!("sort column {name:?} is missing")))
+    };
+    let sorting = |name: &&str| Ok(SortingColumn { column_idx: leaf(name)?, descending: false, nulls_first: false });
+    SORT_ORDER.iter().map(sorting).collect()
+}
+
+fn path(name: &str) -> ColumnPath {
+    ColumnPath::from(name)
+}

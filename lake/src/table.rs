@@ -1,0 +1,212 @@
+//! One table of the lake: opened or created, refreshed, and committed to under a fence.
+//!
+//! A commit is made against a state that its maker has looked at. If any other commit came in between, whatever it
+//! was, the outcome is [`Landed::Lost`] and the maker looks again: nobody decides for him that the two do not conflict.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use deltalake_core::DeltaTableBuilder;
+use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
+use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::kernel::{Action, Add, Metadata, MetadataExt, Remove, StructType};
+use deltalake_core::logstore::LogStoreRef;
+use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::data_file::DataFile;
+use crate::error::{BoxError, Doing, LakeError};
+use crate::log::{Log, Written};
+use crate::properties;
+use crate::state::State;
+use crate::synced_folder::SyncedFolder;
+use crate::table_name::TableName;
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) name: TableName,
+    pub(crate) folder: PathBuf,
+    pub(crate) schema: SchemaRef,
+    pub(crate) log: Log,
+    state: Mutex<Arc<State>>,
+}
+
+/// What one commit adds, removes and sets.
+#[derive(Debug, Default)]
+pub(crate) struct Edit {
+    pub(crate) add: Vec<DataFile>,
+    pub(crate) remove: Vec<Arc<DataFile>>,
+    pub(crate) set: Vec<(String, i64)>,
+    pub(crate) metadata: Option<Metadata>,
+    pub(crate) nature: Nature,
+    pub(crate) now_ms: i64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Nature {
+    /// Rows come or go.
+    #[default]
+    Change,
+    /// The same rows in other files.
+    Rearrangement,
+    /// Properties of the table.
+    Properties,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Landed {
+    Done(u64),
+    Lost,
+}
+
+impl Table {
+    /// Opens the table in `folder`; `None` when there is none.
+    pub(crate) async fn open(name: TableName, folder: PathBuf) -> Result<Option<Self>, LakeError> {
+        let log = Log { store: log_store(&name, &folder)?, table: name.clone() };
+        let Some(state) = log.read(None).await? else { return Ok(None) };
+        properties::check_format(&name, state.property(properties::FORMAT))?;
+        let schema = schema_of(&name, &state)?;
+        Ok(Some(Self { name, folder, schema, log, state: Mutex::new(state) }))
+    }
+
+    /// Opens the table, or creates it when it is not there. Two processes may do so at once.
+    pub(crate) async fn open_or_create(
+        name: TableName,
+        folder: PathBuf,
+        schema: &SchemaRef,
+    ) -> Result<Self, LakeError> {
+        if let Some(table) = Self::open(name.clone(), folder.clone()).await? {
+            return Ok(table);
+        }
+        let created = create(&name, &folder, schema).await;
+        match Self::open(name.clone(), folder).await? {
+            Some(table) => Ok(table),
+            // Only if nobody created it is our failure the answer.
+            None => Err(created.err().unwrap_or_else(|| "it is not there after it was created".into()))
+                .doing("create it", &name),
+        }
+    }
+
+    /// The newest state, cheap when nothing changed.
+    pub(crate) async fn refresh(&self) -> Result<Arc<State>, LakeError> {
+        let mut held = self.state.lock().await;
+        let before = held.metadata.clone();
+        let state = self.log.read(Some(&*held)).await?.ok_or_else(|| LakeError::NoTable(self.name.clone()))?;
+        if state.metadata != before {
+            properties::check_format(&self.name, state.property(properties::FORMAT))?;
+        }
+        *held = Arc::clone(&state);
+        Ok(state)
+    }
+
+    /// Commits `edit` as the version after `base`, or loses.
+    pub(crate) async fn commit(&self, base: &State, edit: &Edit) -> Result<Landed, LakeError> {
+        let version = base.version + 1;
+        let written = self.log.write(version, edit.actions(), &edit.set, edit.operation(self)).await?;
+        if written == Written::Taken {
+            return Ok(Landed::Lost);
+        }
+        if self.log.exists(base.version).await? || self.is_in(edit).await? {
+            return Ok(Landed::Done(version));
+        }
+        Ok(Landed::Lost)
+    }
+
+    /// A process that slept longer than the log keeps its entries may "create" a version that is long past. Such a
+    /// commit is in nobody's state.
+    async fn is_in(&self, edit: &Edit) -> Result<bool, LakeError> {
+        let state = self.log.read(None).await?.ok_or_else(|| LakeError::NoTable(self.name.clone()))?;
+        let added = edit.add.iter().all(|file| state.is_active(&file.path));
+        let set = edit.set.iter().all(|(name, value)| state.transactions.get(name) == Some(value));
+        Ok(added && set)
+    }
+}
+
+impl Edit {
+    fn actions(&self) -> Vec<Action> {
+        let mut actions = Vec::with_capacity(self.add.len() + self.remove.len() + 1);
+        actions.extend(self.metadata.clone().map(Action::Metadata));
+        actions.extend(self.remove.iter().map(|file| Action::Remove(self.remove_action(file))));
+        actions.extend(self.add.iter().map(|file| Action::Add(self.add_action(file))));
+        actions
+    }
+
+    fn add_action(&self, file: &DataFile) -> Add {
+        Add {
+            path: file.path.to_string(),
+            partition_values: file.partition.clone().into_iter().collect(),
+            size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+            modification_time: file.modified_ms,
+            data_change: self.nature == Nature::Change,
+            // Without statistics a reader must open the file; that is all that a failure here could mean.
+            stats: serde_json::to_string(&file.bounds).ok(),
+            ..Add::default()
+        }
+    }
+
+    fn remove_action(&self, file: &DataFile) -> Remove {
+        Remove {
+            path: file.path.to_string(),
+            data_change: self.nature == Nature::Change,
+            deletion_timestamp: Some(self.now_ms),
+            extended_file_metadata: Some(true),
+            partition_values: Some(file.partition.clone().into_iter().collect()),
+            size: i64::try_from(file.bytes).ok(),
+            ..Remove::default()
+        }
+    }
+
+    fn operation(&self, table: &Table) -> DeltaOperation {
+        let partition_by = table.name.partition_columns().iter().map(|name| (*name).to_owned()).collect();
+        match self.nature {
+            Nature::Change => DeltaOperation::Write {
+                mode: SaveMode::Append,
+                partition_by: Some(partition_by),
+                predicate: None,
+            },
+            Nature::Rearrangement => DeltaOperation::Optimize { predicate: None, target_size: 0 },
+            Nature::Properties => DeltaOperation::SetTableProperties { properties: Default::default() },
+        }
+    }
+}
+
+/// The same metadata with one property more.
+pub(crate) fn with_property(metadata: Metadata, key: &str, value: &str) -> Result<Metadata, BoxError> {
+    Ok(metadata.add_config_key(key.to_owned(), value.to_owned())?)
+}
+
+fn log_store(name: &TableName, folder: &std::path::Path) -> Result<LogStoreRef, LakeError> {
+    let url = Url::from_directory_path(folder).map_err(|()| "its folder is no absolute path").doing("open it", name)?;
+    let built = DeltaTableBuilder::from_url(url.clone())
+        .and_then(|builder| builder.with_storage_backend(Arc::new(SyncedFolder::new()), url).build_storage());
+    built.doing("open it", name)
+}
+
+async fn create(name: &TableName, folder: &std::path::Path, schema: &SchemaRef) -> Result<(), BoxError> {
+    let columns: StructType = schema.as_ref().try_into_kernel()?;
+    CreateBuilder::new()
+        .with_log_store(log_store(name, folder)?)
+        .with_columns(columns.fields().cloned())
+        .with_partition_columns(name.partition_columns().iter().copied())
+        .with_configuration(properties::at_creation(schema))
+        .with_save_mode(SaveMode::ErrorIfExists)
+        .with_commit_properties(CommitProperties::default().with_max_retries(0).with_cleanup_expired_logs(Some(false)))
+        .await?;
+    Ok(())
+}
+
+fn schema_of(name: &TableName, state: &State) -> Result<SchemaRef, LakeError> {
+    if let Some(schema) = name.static_schema() {
+        return Ok(schema);
+    }
+    let read = || -> Result<SchemaRef, BoxError> {
+        let metadata = state.metadata.as_ref().ok_or("its log has no metadata")?;
+        let columns = metadata.parse_schema()?;
+        let schema: arrow::datatypes::Schema = (&columns).try_into_arrow()?;
+        Ok(Arc::new(schema))
+    };
+    read().doing("read the columns", name)
+}
