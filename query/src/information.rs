@@ -1,0 +1,59 @@
+//! `information_schema`: the session's own tables and their columns, and nothing else.
+//!
+//! The engine's own would also list settings of the process.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider};
+use datafusion::error::Result;
+
+use crate::tables::TableInfo;
+
+pub(crate) const CATALOG: &str = "credwatch";
+pub(crate) const SCHEMA: &str = "public";
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
+
+pub(crate) fn information_schema(tables: &[TableInfo]) -> Result<Arc<dyn SchemaProvider>> {
+    let schema = MemorySchemaProvider::new();
+    schema.register_table("tables".to_owned(), memory_table(list_of_tables(tables)?)?)?;
+    schema.register_table("columns".to_owned(), memory_table(list_of_columns(tables)?)?)?;
+    Ok(Arc::new(schema))
+}
+
+fn memory_table(rows: RecordBatch) -> Result<Arc<MemTable>> {
+    Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
+}
+
+fn list_of_tables(tables: &[TableInfo]) -> Result<RecordBatch> {
+    let count = tables.len();
+    Ok(RecordBatch::try_from_iter([
+        ("table_catalog", same(CATALOG, count)),
+        ("table_schema", same(SCHEMA, count)),
+        ("table_name", texts(tables.iter().map(|table| table.name.clone()))),
+        ("table_type", same("VIEW", count)),
+    ])?)
+}
+
+fn list_of_columns(tables: &[TableInfo]) -> Result<RecordBatch> {
+    let each = || tables.iter().flat_map(|table| table.schema.fields().iter().zip(1_i64..).map(move |field| (table, field)));
+    let count = each().count();
+    let places: ArrayRef = Arc::new(each().map(|(_, (_, place))| Some(place)).collect::<Int64Array>());
+    Ok(RecordBatch::try_from_iter([
+        ("table_catalog", same(CATALOG, count)),
+        ("table_schema", same(SCHEMA, count)),
+        ("table_name", texts(each().map(|(table, _)| table.name.clone()))),
+        ("column_name", texts(each().map(|(_, (field, _))| field.name().clone()))),
+        ("ordinal_position", places),
+        ("is_nullable", texts(each().map(|(_, (field, _))| if field.is_nullable() { "YES" } else { "NO" }.to_owned()))),
+        ("data_type", texts(each().map(|(_, (field, _))| field.data_type().to_string()))),
+    ])?)
+}
+
+fn texts(values: impl Iterator<Item = String>) -> ArrayRef {
+    Arc::new(values.map(Some).collect::<StringArray>())
+}
+
+fn same(value: &str, count: usize) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, count)))
+}

@@ -1,0 +1,34 @@
+//! One read-only statement, for one tenant scope, inside limits; and the SQL functions that detectors are written with.
+//!
+//! A [`Session`] holds nothing but tables that were cut to its scope below anything a statement can name, so a statement
+//! need not be trusted. There is no way to read rows without a [`TenantScope`], and none to run a statement without
+//! [`Limits`].
+
+mod barrier;
+pub mod determinism;
+mod error;
+pub mod format;
+mod functions;
+mod information;
+mod limits;
+pub mod literal;
+mod near;
+mod order;
+mod params;
+mod plan_walk;
+mod scope;
+mod scoped_table;
+mod session;
+mod statement;
+mod stream;
+mod tables;
+pub mod tenancy;
+
+pub use error::QueryError;
+pub use functions::{Function, functions};
+pub use limits::Limits;
+pub use params::Params;
+pub use scope::TenantScope;
+pub use session::Session;
+pub use stream::QueryStream;
+pub use tables::TableInfo;

@@ -1,0 +1,125 @@
+//! One snapshot, one scope, one set of limits: everything that a statement is run with.
+
+use std::sync::Arc;
+
+use credwatch_lake::LakeSnapshot;
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::QueryError;
+use crate::functions::functions;
+use crate::information::{CATALOG, INFORMATION_SCHEMA, SCHEMA, information_schema};
+use crate::limits::Limits;
+use crate::params::Params;
+use crate::scope::TenantScope;
+use crate::statement::{self, Setting};
+use crate::stream::QueryStream;
+use crate::tables::{self, TableInfo, Whole};
+
+/// Runs statements against one snapshot for one scope. Statements that run at the same time share its memory limit; a
+/// session per request keeps them apart, and costs little.
+pub struct Session {
+    context: SessionContext,
+    tables: Vec<TableInfo>,
+    scope: TenantScope,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Session").field("scope", &self.scope).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// A session that holds the snapshot's tables as the scope sees them, and nothing else.
+    pub fn open(snapshot: &LakeSnapshot, scope: TenantScope, limits: Limits) -> Result<Self, QueryError> {
+        Self::over(tables::whole(snapshot), scope, limits)
+    }
+
+    pub(crate) fn over(whole: Whole, scope: TenantScope, limits: Limits) -> Result<Self, QueryError> {
+        let opened = context(&limits).and_then(|context| {
+            let tables = fill(&context, whole, &scope)?;
+            Ok((context, tables))
+        });
+        let (context, tables) = opened.map_err(|error| QueryError::of_execution(&error, &limits))?;
+        Ok(Self { context, tables, scope, limits })
+    }
+
+    /// The tables that a statement can name, by name.
+    pub fn tables(&self) -> &[TableInfo] {
+        &self.tables
+    }
+
+    pub fn scope(&self) -> &TenantScope {
+        &self.scope
+    }
+
+    /// Plans and starts one statement. The clock starts here.
+    pub async fn run(&self, sql: &str, params: Params) -> Result<QueryStream, QueryError> {
+        let deadline = Instant::now() + self.limits.time;
+        let started = timeout_at(deadline, self.start(sql, params)).await;
+        let rows = started.unwrap_or(Err(QueryError::Time(self.limits.time)))?;
+        Ok(QueryStream::new(rows, self.limits, deadline))
+    }
+
+    async fn start(&self, sql: &str, params: Params) -> Result<SendableRecordBatchStream, QueryError> {
+        let state = self.context.state();
+        let setting = Setting { state, tables: &self.tables, scope: &self.scope, limits: &self.limits };
+        let plan = statement::plan(&setting, sql, params).await?;
+        let failed = |error: DataFusionError| QueryError::of_planning(&error, &self.limits);
+        if let LogicalPlan::Explain(explain) = &plan {
+            return explained(&setting.state.optimize(&explain.plan).map_err(failed)?).map_err(failed);
+        }
+        let physical = setting.state.create_physical_plan(&plan).await.map_err(failed)?;
+        execute_stream(physical, self.context.task_ctx()).map_err(failed)
+    }
+}
+
+/// No spilling: what does not fit is an error, and nothing of a tenant lies around on disk.
+fn context(limits: &Limits) -> Result<SessionContext, DataFusionError> {
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+        .build_arc()?;
+    let config = SessionConfig::new().with_information_schema(false).with_default_catalog_and_schema(CATALOG, SCHEMA);
+    let context = SessionContext::new_with_config_rt(config, runtime);
+    for function in functions() {
+        function.register(&context);
+    }
+    Ok(context)
+}
+
+fn fill(context: &SessionContext, whole: Whole, scope: &TenantScope) -> Result<Vec<TableInfo>, DataFusionError> {
+    let mut infos = Vec::new();
+    for (name, table) in tables::scoped(context, whole, scope)? {
+        infos.push(TableInfo { name: name.clone(), schema: table.schema() });
+        context.register_table(name, table)?;
+    }
+    let catalog = context.catalog(CATALOG);
+    let catalog = catalog.ok_or_else(|| DataFusionError::Internal("the session has no catalog".to_owned()))?;
+    catalog.register_schema(INFORMATION_SCHEMA, information_schema(&infos)?)?;
+    Ok(infos)
+}
+
+/// The logical plan only: the physical one names files, and counts the rows of others.
+fn explained(plan: &LogicalPlan) -> Result<SendableRecordBatchStream, DataFusionError> {
+    let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values([value])) };
+    let indented = plan.display_indent().to_string();
+    let rows = RecordBatch::try_from_iter([("plan_type", text("logical_plan")), ("plan", text(&indented))])?;
+    let schema = rows.schema();
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(rows)]))))
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,113 @@
+//! Which tables a session has, and what of them its scope sees.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use credwatch_lake::{LakeSnapshot, TableName};
+use credwatch_schemas::records::{Disposition, column};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::error::Result;
+use datafusion::functions_window::expr_fn::row_number;
+use datafusion::logical_expr::{Expr, ExprFunctionExt};
+use datafusion::prelude::{SessionContext, col, lit};
+
+use crate::scope::TenantScope;
+use crate::scoped_table::ScopedTable;
+
+const RECORDS: &str = "records";
+const FINDINGS: &str = "findings";
+
+/// What an accepted row has no value in, or always the same.
+const NOT_OF_EVENTS: [&str; 4] = [column::DISPOSITION, column::REASON, column::DETAIL, column::RAW];
+
+/// What a duplicate keeps.
+const OF_DUPLICATES: [&str; 13] = [
+    column::SEQ,
+    column::INGEST_TIME,
+    column::DATE,
+    column::KAFKA_TOPIC,
+    column::KAFKA_TOPIC_ID,
+    column::KAFKA_PARTITION,
+    column::KAFKA_OFFSET,
+    column::KAFKA_INDEX,
+    column::CONTENT_HASH,
+    column::TIME,
+    column::ORG_ID,
+    column::EVENT_ID,
+    column::SOURCE,
+];
+
+/// A table that a statement can name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableInfo {
+    pub name: String,
+    pub schema: SchemaRef,
+}
+
+/// Tables by name, with the rows of everybody. It never leaves this room.
+pub(crate) type Whole = BTreeMap<String, Arc<dyn TableProvider>>;
+pub(crate) type Scoped = BTreeMap<String, Arc<dyn TableProvider>>;
+
+pub(crate) fn whole(snapshot: &LakeSnapshot) -> Whole {
+    snapshot.tables().map(|table| (name_of(table.name()), table.provider())).collect()
+}
+
+fn name_of(table: &TableName) -> String {
+    table.to_string()
+}
+
+/// The tables as the scope sees them. A table without `org_id` belongs to nobody but the operator.
+pub(crate) fn scoped(context: &SessionContext, whole: Whole, scope: &TenantScope) -> Result<Scoped> {
+    let mut tables = Scoped::new();
+    for (name, table) in whole {
+        if name == RECORDS {
+            views_of_records(&mut tables, &table, scope)?;
+        } else if let Some(seen) = seen(&table, scope, None, |_| true)? {
+            tables.insert(name, seen);
+        }
+    }
+    if let Some(findings) = tables.get(FINDINGS) {
+        let current = last_revisions(context, Arc::clone(findings))?;
+        tables.insert("findings_current".to_owned(), current);
+    }
+    Ok(tables)
+}
+
+fn views_of_records(tables: &mut Scoped, records: &Arc<dyn TableProvider>, scope: &TenantScope) -> Result<()> {
+    let of = |disposition: Disposition| Some(col(column::DISPOSITION).eq(lit(disposition.as_str())));
+    let views = [
+        ("events", seen(records, scope, of(Disposition::Accepted), |name| !NOT_OF_EVENTS.contains(&name))?),
+        ("rejects", seen(records, scope, of(Disposition::Rejected), |name| name != column::DISPOSITION)?),
+        ("duplicates", seen(records, scope, of(Disposition::Duplicate), |name| OF_DUPLICATES.contains(&name))?),
+        (RECORDS, if scope.is_operator() { seen(records, scope, None, |_| true)? } else { None }),
+    ];
+    for (name, view) in views {
+        tables.extend(view.map(|view| (name.to_owned(), view)));
+    }
+    Ok(())
+}
+
+fn seen(
+    table: &Arc<dyn TableProvider>,
+    scope: &TenantScope,
+    kind: Option<Expr>,
+    is_visible: impl Fn(&str) -> bool,
+) -> Result<Option<Arc<dyn TableProvider>>> {
+    let org = scope.condition();
+    if org.is_some() && table.schema().index_of(column::ORG_ID).is_err() {
+        return Ok(None);
+    }
+    let condition = org.into_iter().chain(kind).reduce(Expr::and);
+    let guarded = !scope.is_operator();
+    Ok(Some(Arc::new(ScopedTable::new(Arc::clone(table), condition, guarded, is_visible)?)))
+}
+
+/// One row for each finding: its last revision.
+fn last_revisions(context: &SessionContext, findings: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
+    let columns: Vec<Expr> = findings.schema().fields().iter().map(|field| col(field.name())).collect();
+    let newest_first = vec![col("revision").sort(false, false), col("seq").sort(false, false)];
+    let place = row_number().partition_by(vec![col("finding_id")]).order_by(newest_first).build()?.alias("place");
+    let last = context.read_table(findings)?.window(vec![place])?.filter(col("place").eq(lit(1_u64)))?;
+    Ok(last.select(columns)?.into_view())
+}
