@@ -133,8 +133,11 @@ fn is_float(argument: &Expr, inputs: &[&DFSchema]) -> bool {
         other => other,
     };
     let type_of = |expression: &Expr| inputs.iter().find_map(|schema| expression.get_type(*schema).ok());
-    let exact = |kind: DataType| kind.is_integer() || kind.is_decimal() || kind == DataType::Boolean || kind.is_null();
-    !type_of(innermost).is_some_and(exact) && !type_of(argument).is_some_and(exact)
+    !type_of(innermost).is_some_and(|kind| is_exact(&kind)) && !type_of(argument).is_some_and(|kind| is_exact(&kind))
+}
+
+fn is_exact(kind: &DataType) -> bool {
+    kind.is_integer() || kind.is_decimal() || kind.is_temporal() || *kind == DataType::Boolean || kind.is_null()
 }
 
 #[cfg(test)]

@@ -119,7 +119,10 @@ fn in_utc(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 
 /// What CSV has no cells for becomes JSON text.
 fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    map_columns(batch, |column| if column.data_type().is_nested() { json_texts(column) } else { Ok(Arc::clone(column)) })
+    map_columns(
+        batch,
+        |column| if column.data_type().is_nested() { json_texts(column) } else { Ok(Arc::clone(column)) },
+    )
 }
 
 fn json_texts(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
@@ -136,9 +139,13 @@ fn map_columns(
     change: impl Fn(&ArrayRef) -> Result<ArrayRef, ArrowError>,
 ) -> Result<RecordBatch, ArrowError> {
     let columns: Vec<ArrayRef> = batch.columns().iter().map(change).collect::<Result<_, _>>()?;
-    let fields = batch.schema().fields().iter().zip(&columns).map(|(field, column)| {
-        Field::new(field.name(), column.data_type().clone(), true)
-    }).collect::<Vec<_>>();
+    let fields = batch
+        .schema()
+        .fields()
+        .iter()
+        .zip(&columns)
+        .map(|(field, column)| Field::new(field.name(), column.data_type().clone(), true))
+        .collect::<Vec<_>>();
     let options = datafusion::arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
 }

@@ -36,7 +36,8 @@ fn list_of_tables(tables: &[TableInfo]) -> Result<RecordBatch> {
 }
 
 fn list_of_columns(tables: &[TableInfo]) -> Result<RecordBatch> {
-    let each = || tables.iter().flat_map(|table| table.schema.fields().iter().zip(1_i64..).map(move |field| (table, field)));
+    let each =
+        || tables.iter().flat_map(|table| table.schema.fields().iter().zip(1_i64..).map(move |field| (table, field)));
     let count = each().count();
     let places: ArrayRef = Arc::new(each().map(|(_, (_, place))| Some(place)).collect::<Int64Array>());
     Ok(RecordBatch::try_from_iter([

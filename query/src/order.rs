@@ -15,7 +15,8 @@ const IDENTITY: [&str; 2] = [column::EVENT_ID, column::CONTENT_HASH];
 pub(crate) fn orders_rows(keys: &[Sort], schema: &DFSchema) -> bool {
     let has = |name: &str| schema.fields().iter().any(|field| field.name() == name);
     let by_record_id = keys.iter().any(|key| calls_record_id(&key.expr));
-    let by_identity = IDENTITY.iter().filter(|name| has(name)).all(|name| keys.iter().any(|key| is_column(&key.expr, name)));
+    let by_identity =
+        IDENTITY.iter().filter(|name| has(name)).all(|name| keys.iter().any(|key| is_column(&key.expr, name)));
     !keys.is_empty() && (by_record_id || by_identity)
 }
 
@@ -24,7 +25,8 @@ pub(crate) fn orders_values(keys: &[Sort], picked: &[Expr]) -> bool {
     let among = |expression: &Expr| keys.iter().any(|key| key.expr == *expression);
     let by_record_id = keys.iter().any(|key| calls_record_id(&key.expr));
     let by_identity = IDENTITY.iter().all(|name| keys.iter().any(|key| is_column(&key.expr, name)));
-    !keys.is_empty() && (by_record_id || by_identity || picked.iter().all(|one| matches!(one, Expr::Literal(..)) || among(one)))
+    !keys.is_empty()
+        && (by_record_id || by_identity || picked.iter().all(|one| matches!(one, Expr::Literal(..)) || among(one)))
 }
 
 pub(crate) fn is_column(expression: &Expr, name: &str) -> bool {

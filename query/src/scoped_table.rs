@@ -37,7 +37,8 @@ impl ScopedTable {
     ) -> Result<Self> {
         let whole = inner.schema();
         let fields = whole.fields().iter().enumerate();
-        let columns: Vec<usize> = fields.filter(|(_, field)| is_visible(field.name())).map(|(place, _)| place).collect();
+        let columns: Vec<usize> =
+            fields.filter(|(_, field)| is_visible(field.name())).map(|(place, _)| place).collect();
         let schema = Arc::new(whole.project(&columns)?);
         Ok(Self { inner, condition, columns, schema, guarded })
     }

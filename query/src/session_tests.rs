@@ -1,5 +1,6 @@
 use super::*;
 use crate::format::{OutputFormat, write};
+use crate::literal;
 use credwatch_schemas::finding::FINDINGS;
 use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::records::RECORDS;
@@ -137,13 +138,28 @@ async fn an_error_never_prints_a_value_of_another_org() {
 async fn only_reading_is_done() {
     for session in [operator(), of_org("org_a")] {
         for sql in [
-            "CREATE TABLE t (a INT)", "CREATE TABLE t AS SELECT 1", "CREATE VIEW v AS SELECT * FROM events",
-            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'", "CREATE SCHEMA s", "CREATE DATABASE d",
-            "DROP TABLE events", "DROP VIEW IF EXISTS events", "INSERT INTO events SELECT * FROM events",
-            "DELETE FROM events", "UPDATE events SET kind = 'x'", "COPY events TO '/tmp/stolen.csv' STORED AS CSV",
-            "COPY (SELECT 1) TO '/tmp/stolen.csv' STORED AS CSV", "SET datafusion.execution.batch_size = 1",
-            "RESET datafusion.execution.batch_size", "PREPARE p AS SELECT 1", "EXECUTE p", "DEALLOCATE p", "BEGIN",
-            "COMMIT", "EXPLAIN DROP TABLE events", "EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1",
+            "CREATE TABLE t (a INT)",
+            "CREATE TABLE t AS SELECT 1",
+            "CREATE VIEW v AS SELECT * FROM events",
+            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+            "CREATE SCHEMA s",
+            "CREATE DATABASE d",
+            "DROP TABLE events",
+            "DROP VIEW IF EXISTS events",
+            "INSERT INTO events SELECT * FROM events",
+            "DELETE FROM events",
+            "UPDATE events SET kind = 'x'",
+            "COPY events TO '/tmp/stolen.csv' STORED AS CSV",
+            "COPY (SELECT 1) TO '/tmp/stolen.csv' STORED AS CSV",
+            "SET datafusion.execution.batch_size = 1",
+            "RESET datafusion.execution.batch_size",
+            "PREPARE p AS SELECT 1",
+            "EXECUTE p",
+            "DEALLOCATE p",
+            "BEGIN",
+            "COMMIT",
+            "EXPLAIN DROP TABLE events",
+            "EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1",
             "SELECT 1 AS a INTO t",
         ] {
             let refused = ask(&session, sql).await.expect_err(sql);
@@ -158,9 +174,13 @@ async fn only_reading_is_done() {
 async fn files_and_other_catalogs_cannot_be_named() {
     let session = operator();
     for sql in [
-        "SELECT * FROM '/etc/passwd'", "SELECT * FROM \"/etc/passwd.csv\"", "SELECT * FROM 'file:///etc/hosts.csv'",
-        "SELECT * FROM datafusion.public.events", "SELECT * FROM other.events",
-        "SELECT * FROM information_schema.df_settings", "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM \"/etc/passwd.csv\"",
+        "SELECT * FROM 'file:///etc/hosts.csv'",
+        "SELECT * FROM datafusion.public.events",
+        "SELECT * FROM other.events",
+        "SELECT * FROM information_schema.df_settings",
+        "SELECT * FROM read_csv('/etc/passwd')",
         "SELECT * FROM parquet_metadata('/x')",
     ] {
         let refused = ask(&session, sql).await.expect_err(sql);
@@ -270,6 +290,23 @@ async fn dropping_the_stream_frees_what_the_statement_held() {
 }
 
 #[tokio::test]
+async fn the_evidence_of_a_finding_is_read_with_literals_alone() {
+    let at = |text: &str| literal::time(credwatch_schemas::time::Micros::parse(text).unwrap());
+    let sql = format!(
+        "SELECT event_id FROM events WHERE org_id = {} AND time BETWEEN {} AND {} AND (agent_id = {}) AND seq <= {} \
+         ORDER BY time, event_id, content_hash",
+        literal::text("org_a"),
+        at("2026-06-01T09:00:01Z"),
+        at("2026-06-01T09:00:02.5Z"),
+        literal::text("13"),
+        literal::integer(6),
+    );
+    assert_eq!(ask(&operator(), &sql).await.unwrap(), "event_id\ne2\n");
+    assert_eq!(ask(&of_org("org_a"), &sql).await.unwrap(), "event_id\ne2\n");
+    assert_eq!(ask(&of_org("org_b"), &sql).await.unwrap(), "event_id\n");
+}
+
+#[tokio::test]
 async fn the_functions_can_be_called() {
     let session = operator();
     for (sql, expected) in [
@@ -283,7 +320,10 @@ async fn the_functions_can_be_called() {
         ("SELECT poisson_upper_tail(CAST(NULL AS INT), 2.0) IS NULL AS v", "true"),
         ("SELECT robust_z(10, 2, 1) AS v", "5.396"),
         ("SELECT benjamini_hochberg(value * 0.01, 0.1) AS v FROM range(1, 8)", "0.07"),
-        ("SELECT count(*) AS v FROM (SELECT value * 0.01 AS p, benjamini_hochberg(value * 0.01, 0.1) OVER () AS cut FROM range(1, 30)) WHERE p <= cut", "0"),
+        (
+            "SELECT count(*) AS v FROM (SELECT value * 0.01 AS p, benjamini_hochberg(value * 0.01, 0.1) OVER () AS cut FROM range(1, 30)) WHERE p <= cut",
+            "0",
+        ),
     ] {
         assert_eq!(ask(&session, sql).await, Ok(format!("v\n{expected}\n")), "{sql}");
     }

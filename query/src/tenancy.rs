@@ -34,18 +34,17 @@ pub fn check(plan: &LogicalPlan) -> Result<(), CrossesTenants> {
     if !has_org(plan) {
         return Err(CrossesTenants::Output);
     }
-    check_below(plan, false)
+    check_below(plan)
 }
 
-/// `within_org` is true inside a subquery that is already tied to the outer row's org.
-fn check_below(plan: &LogicalPlan, within_org: bool) -> Result<(), CrossesTenants> {
-    check_node(plan, within_org)?;
+fn check_below(plan: &LogicalPlan) -> Result<(), CrossesTenants> {
+    check_node(plan)?;
     each_expression(plan, check_subquery)?;
-    plan.inputs().into_iter().try_for_each(|input| check_below(input, within_org))
+    plan.inputs().into_iter().try_for_each(check_below)
 }
 
-fn check_node(node: &LogicalPlan, within_org: bool) -> Result<(), CrossesTenants> {
-    if within_org || !touches_orgs(node) {
+fn check_node(node: &LogicalPlan) -> Result<(), CrossesTenants> {
+    if !touches_orgs(node) {
         return Ok(());
     }
     match node {
@@ -98,7 +97,9 @@ fn joins_within_orgs(join: &Join) -> bool {
 /// `a.org_id = b.org_id`, of two different tables.
 fn compares_orgs(condition: &Expr) -> bool {
     match condition {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => is_org(left) && is_org(right) && left != right,
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            is_org(left) && is_org(right) && left != right
+        }
         _ => false,
     }
 }
@@ -111,30 +112,31 @@ fn check_subquery(expression: &Expr) -> Result<(), CrossesTenants> {
         Expr::ScalarSubquery(subquery) => subquery,
         _ => return Ok(()),
     };
-    let plan = subquery.subquery.as_ref();
+    match check_tied(&subquery.subquery) {
+        Err(CrossesTenants::Output) => Err(CrossesTenants::Subquery(expression.to_string())),
+        other => other,
+    }
+}
+
+/// From the top of a subquery down to the filters `org_id = outer org_id`: above them there is one org, below them
+/// there are all, and the rules hold again. `Output` stands for a table without such a filter over it.
+fn check_tied(plan: &LogicalPlan) -> Result<(), CrossesTenants> {
     if !touches_orgs(plan) {
         return Ok(());
     }
-    if !is_tied_to_outer_org(plan) {
-        return Err(CrossesTenants::Subquery(expression.to_string()));
-    }
-    check_below(plan, true)
-}
-
-/// Every table with an org in the subquery lies below a filter `org_id = outer org_id`.
-fn is_tied_to_outer_org(plan: &LogicalPlan) -> bool {
+    each_expression(plan, check_subquery)?;
     match plan {
-        LogicalPlan::Filter(filter) if split_conjunction(&filter.predicate).into_iter().any(is_outer_org) => true,
-        LogicalPlan::TableScan(_) => !has_org(plan),
-        LogicalPlan::Join(join) if joins_within_orgs(join) => {
-            is_tied_to_outer_org(&join.left) || is_tied_to_outer_org(&join.right)
+        LogicalPlan::Filter(filter) if split_conjunction(&filter.predicate).into_iter().any(is_outer_org) => {
+            check_below(&filter.input)
         }
-        other => other.inputs().into_iter().all(is_tied_to_outer_org),
+        LogicalPlan::TableScan(_) => Err(CrossesTenants::Output),
+        other => other.inputs().into_iter().try_for_each(check_tied),
     }
 }
 
 fn is_outer_org(condition: &Expr) -> bool {
-    let outer = |expression: &Expr| matches!(expression, Expr::OuterReferenceColumn(_, found) if found.name == column::ORG_ID);
+    let outer =
+        |expression: &Expr| matches!(expression, Expr::OuterReferenceColumn(_, found) if found.name == column::ORG_ID);
     match condition {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
             (is_org(left) && outer(right)) || (outer(left) && is_org(right))

@@ -68,9 +68,17 @@ async fn a_subquery_that_is_not_tied_to_the_org_is_refused() {
         "SELECT org_id FROM events WHERE agent_id IN (SELECT agent_id FROM events)",
         "SELECT org_id, (SELECT count(*) FROM events) AS n FROM events",
         "SELECT org_id FROM events e WHERE EXISTS (SELECT 1 FROM events x WHERE x.agent_id = e.agent_id)",
+        "SELECT org_id FROM events e WHERE EXISTS (SELECT 1 FROM events x, events y WHERE x.agent_id = e.agent_id)",
     ] {
         assert!(matches!(verdict(sql).await, Err(CrossesTenants::Subquery(_))), "{sql}");
     }
+}
+
+#[tokio::test]
+async fn what_lies_below_the_tie_of_a_subquery_follows_the_rules_too() {
+    let sql = "SELECT org_id FROM events e WHERE EXISTS (SELECT 1 FROM \
+        (SELECT a.org_id FROM events a JOIN events b ON a.agent_id = b.agent_id) j WHERE j.org_id = e.org_id)";
+    assert!(matches!(verdict(sql).await, Err(CrossesTenants::Join(_))));
 }
 
 #[tokio::test]

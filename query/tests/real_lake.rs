@@ -74,7 +74,8 @@ async fn rows_of_the_lake_are_read_in_scope() {
     let counts = "SELECT (SELECT count(*) FROM events) AS e, (SELECT count(*) FROM rejects) AS r, (SELECT count(*) FROM duplicates) AS d";
     assert_eq!(ask(&lake, TenantScope::Operator, counts).await.unwrap(), "e,r,d\n4,1,0\n");
     assert_eq!(ask(&lake, org_a(), counts).await.unwrap(), "e,r,d\n2,0,0\n");
-    let bounds = "SELECT min(seq) IS NOT NULL AS some, count(*) AS n, max(agent_id) AS a FROM events WHERE seq <= 88123";
+    let bounds =
+        "SELECT min(seq) IS NOT NULL AS some, count(*) AS n, max(agent_id) AS a FROM events WHERE seq <= 88123";
     assert_eq!(ask(&lake, org_a(), bounds).await.unwrap(), "some,n,a\ntrue,2,13\n");
     for table in ["findings", "findings_current", "coverage", "configuration"] {
         let empty = ask(&lake, org_a(), &format!("SELECT count(*) AS n FROM {table}")).await.unwrap();

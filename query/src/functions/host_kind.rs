@@ -23,10 +23,8 @@ const METADATA_V4: [Ipv4Addr; 4] = [
     Ipv4Addr::new(169, 254, 170, 23),
     Ipv4Addr::new(100, 100, 100, 200),
 ];
-const METADATA_V6: [Ipv6Addr; 2] = [
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
-];
+const METADATA_V6: [Ipv6Addr; 2] =
+    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)];
 
 pub(super) fn host_kind(host: &str) -> &'static str {
     let host = host.trim().trim_end_matches('.').to_ascii_lowercase();
@@ -145,9 +143,19 @@ mod tests {
     #[test]
     fn the_metadata_address_is_recognised_in_every_disguise() {
         for host in [
-            "169.254.169.254", "2852039166", "0xa9fea9fe", "0xa9.0xfe.0xa9.0xfe", "0251.0376.0251.0376",
-            "169.254.43518", "[::ffff:169.254.169.254]", "::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe",
-            "2002:a9fe:a9fe::1", "Metadata.Google.Internal.", "fd00:ec2::254", "100.100.100.200",
+            "169.254.169.254",
+            "2852039166",
+            "0xa9fea9fe",
+            "0xa9.0xfe.0xa9.0xfe",
+            "0251.0376.0251.0376",
+            "169.254.43518",
+            "[::ffff:169.254.169.254]",
+            "::ffff:a9fe:a9fe",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+            "Metadata.Google.Internal.",
+            "fd00:ec2::254",
+            "100.100.100.200",
         ] {
             assert_eq!(host_kind(host), "metadata", "{host}");
         }
@@ -156,11 +164,22 @@ mod tests {
     #[test]
     fn each_range_has_its_kind() {
         for (host, kind) in [
-            ("127.0.0.1", "loopback"), ("127.1", "loopback"), ("::1", "loopback"), ("localhost", "loopback"),
-            ("0.0.0.0", "loopback"), ("10.1.2.3", "private"), ("172.16.0.1", "private"), ("192.168.1.1", "private"),
-            ("0300.0250.1.1", "private"), ("100.64.0.1", "private"), ("fd12::1", "private"),
-            ("169.254.1.1", "link_local"), ("fe80::1%eth0", "link_local"), ("8.8.8.8", "ip_literal"),
-            ("172.32.0.1", "ip_literal"), ("[2606:4700::1111]", "ip_literal"),
+            ("127.0.0.1", "loopback"),
+            ("127.1", "loopback"),
+            ("::1", "loopback"),
+            ("localhost", "loopback"),
+            ("0.0.0.0", "loopback"),
+            ("10.1.2.3", "private"),
+            ("172.16.0.1", "private"),
+            ("192.168.1.1", "private"),
+            ("0300.0250.1.1", "private"),
+            ("100.64.0.1", "private"),
+            ("fd12::1", "private"),
+            ("169.254.1.1", "link_local"),
+            ("fe80::1%eth0", "link_local"),
+            ("8.8.8.8", "ip_literal"),
+            ("172.32.0.1", "ip_literal"),
+            ("[2606:4700::1111]", "ip_literal"),
         ] {
             assert_eq!(host_kind(host), kind, "{host}");
         }

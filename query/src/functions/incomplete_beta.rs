@@ -18,11 +18,7 @@ pub(super) fn incomplete_beta(a: f64, b: f64, x: f64, one_minus_x: f64) -> f64 {
     if one_minus_x <= 0.0 {
         return 1.0;
     }
-    if x < (a + 1.0) / (a + b + 2.0) {
-        direct(a, b, x, one_minus_x)
-    } else {
-        1.0 - direct(b, a, one_minus_x, x)
-    }
+    if x < (a + 1.0) / (a + b + 2.0) { direct(a, b, x, one_minus_x) } else { 1.0 - direct(b, a, one_minus_x, x) }
 }
 
 fn direct(a: f64, b: f64, x: f64, one_minus_x: f64) -> f64 {
