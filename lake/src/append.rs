@@ -41,7 +41,13 @@ const PARALLEL_PUTS: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Appended {
-    Committed { version: i64, first_seq: i64, accepted: usize, rejected: usize, duplicates: usize },
+    Committed {
+        version: i64,
+        first_seq: i64,
+        accepted: usize,
+        rejected: usize,
+        duplicates: usize,
+    },
     /// The table's positions equal every end of the batch: its rows are there.
     AlreadyThere,
     /// The table's positions of the batch's partitions, which are not the batch's bases: seek there.
@@ -74,11 +80,14 @@ pub(crate) async fn append(
         let prepared;
         (memory, prepared) = prepare(table, memory, Arc::clone(&batch), Arc::clone(&state), now).await?;
         let edit = write(table, &prepared, &state, &batch, now).await?;
-        if let Landed::Done(version) = commit(table, &state, &edit).await? {
-            memory.learn(batch.rows(), &prepared.repeats, edit.add.iter().map(|file| Arc::clone(&file.path)));
-            return Ok(committed(version, &prepared));
+        match commit(table, &state, &edit).await? {
+            Landed::Done(version) => {
+                memory.learn(batch.rows(), &prepared.repeats, edit.add.iter().map(|file| Arc::clone(&file.path)));
+                return Ok(committed(version, &prepared));
+            }
+            Landed::Lost => discard(table, &edit).await,
+            Landed::Overtaken => {}
         }
-        discard(table, &edit).await;
         tokio::time::sleep(pause(attempt)).await;
     }
     Err(LakeError::Contention { table: table.name.clone(), attempts: MOST_ATTEMPTS })
@@ -100,12 +109,7 @@ async fn prepare(
     Ok((memory, prepared.doing("prepare a batch", &table.name)?))
 }
 
-fn prepare_now(
-    memory: &mut Recognition,
-    batch: &ValidBatch,
-    state: &State,
-    now: Micros,
-) -> Result<Prepared, BoxError> {
+fn prepare_now(memory: &mut Recognition, batch: &ValidBatch, state: &State, now: Micros) -> Result<Prepared, BoxError> {
     let repeats = memory.repeats(batch.rows(), state)?;
     let stamp = ingest_time(&state.transactions, now);
     let last_seq = last_seq(&state.transactions);
@@ -168,12 +172,13 @@ fn committed(version: u64, prepared: &Prepared) -> Appended {
 /// Writes new files, synced, before anything names them. An existing file is never overwritten.
 pub(crate) async fn put_files(table: &Table, files: &[(DataFile, Bytes)]) -> Result<(), LakeError> {
     let store = table.log.store.object_store(None);
-    let puts = stream::iter(files.iter().map(|(file, bytes)| {
-        let (store, place) = (Arc::clone(&store), Path::from(file.path.as_ref()));
+    let mut puts = Vec::with_capacity(files.len());
+    for (file, bytes) in files {
+        let (store, place, bytes) = (Arc::clone(&store), Path::from(file.path.as_ref()), bytes.clone());
         let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        async move { store.put_opts(&place, bytes.clone().into(), create).await }
-    }));
-    let written: Result<Vec<_>, _> = puts.buffer_unordered(PARALLEL_PUTS).try_collect().await;
+        puts.push(async move { store.put_opts(&place, bytes.into(), create).await });
+    }
+    let written: Result<Vec<_>, _> = stream::iter(puts).buffer_unordered(PARALLEL_PUTS).try_collect().await;
     written.map(|_| ()).doing("write data files", &table.name)
 }
 

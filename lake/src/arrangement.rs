@@ -7,7 +7,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::compute::{SortOptions, nullif, take_record_batch};
 use arrow::datatypes::Date32Type;
 use arrow::error::ArrowError;
@@ -108,8 +110,15 @@ fn with_duplicates(dispositions: &ArrayRef, repeats: &[bool]) -> ArrayRef {
 fn sort(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let files = [column::DISPOSITION, column::DATE];
     // Rows that the one order cannot tell apart (rejects, repeats) stand in the order of their positions.
-    let ties = [column::KAFKA_TOPIC, column::KAFKA_TOPIC_ID, column::KAFKA_PARTITION, column::KAFKA_OFFSET, column::KAFKA_INDEX];
-    let keys: Vec<ArrayRef> = files.iter().chain(&SORT_ORDER).chain(&ties).map(|name| Arc::clone(&rows[*name])).collect();
+    let ties = [
+        column::KAFKA_TOPIC,
+        column::KAFKA_TOPIC_ID,
+        column::KAFKA_PARTITION,
+        column::KAFKA_OFFSET,
+        column::KAFKA_INDEX,
+    ];
+    let keys: Vec<ArrayRef> =
+        files.iter().chain(&SORT_ORDER).chain(&ties).map(|name| Arc::clone(&rows[*name])).collect();
     let indices = sorted_indices(&keys)?;
     take_record_batch(rows, &indices)
 }

@@ -33,7 +33,9 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Committed {
-    Done { version: i64 },
+    Done {
+        version: i64,
+    },
     /// An expectation did not hold, or another commit came first: look again and decide again.
     Lost,
 }
@@ -65,6 +67,7 @@ pub(crate) async fn commit(table: &Table, change: Change, now_ms: i64) -> Result
             discard(table, &edit).await;
             Ok(Committed::Lost)
         }
+        Landed::Overtaken => Ok(Committed::Lost),
     }
 }
 
@@ -121,7 +124,8 @@ fn fit(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, BoxError>
 
 /// Numbers the rows whose `seq` is null, from `last_seq` + 1 on; `None` when nothing was stamped.
 fn stamp(rows: RecordBatch, last_seq: i64) -> Result<(RecordBatch, Option<i64>), BoxError> {
-    let Some(place) = rows.schema().index_of(column::SEQ).ok().filter(|place| rows.column(*place).null_count() > 0) else {
+    let Some(place) = rows.schema().index_of(column::SEQ).ok().filter(|place| rows.column(*place).null_count() > 0)
+    else {
         return Ok((rows, None));
     };
     let mut highest = last_seq;

@@ -5,11 +5,11 @@
 
 /// Passes the step `name`, or dies there.
 pub fn reach(name: &str) {
-    let _ = name;
+    // Where fail points are not compiled in, the line below is nothing and these would count as unused.
+    let _ = (name, die as fn());
     fail::fail_point!(name, |_| die());
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "called only where fail points are compiled in"))]
 fn die() {
     let own_id = std::process::id().to_string();
     // A signal to oneself needs `unsafe` in Rust; the shell's tool does the same. If it is missing, abort comes close.

@@ -11,7 +11,7 @@ use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::stats::Precision;
 use datafusion::common::{Column, ColumnStatistics, Result, ScalarValue, Statistics};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use serde_json::{Map, Value};
 
 use crate::data_file::DataFile;
@@ -22,7 +22,7 @@ pub(crate) fn prune(
     schema: &SchemaRef,
     files: &[Arc<DataFile>],
 ) -> Result<Vec<Arc<DataFile>>> {
-    let predicate = PruningPredicate::try_new(predicate, Arc::clone(schema))?;
+    let predicate = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).try_build(predicate)?;
     let keep = predicate.prune(&LogStatistics { schema, files })?;
     Ok(files.iter().zip(keep).filter(|(_, keep)| *keep).map(|(file, _)| Arc::clone(file)).collect())
 }
@@ -80,7 +80,8 @@ impl PruningStatistics for LogStatistics<'_> {
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        let counts = self.files.iter().map(|file| nulls(file, column.name()).and_then(|count| u64::try_from(count).ok()));
+        let counts =
+            self.files.iter().map(|file| nulls(file, column.name()).and_then(|count| u64::try_from(count).ok()));
         Some(Arc::new(counts.collect::<UInt64Array>()))
     }
 

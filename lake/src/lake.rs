@@ -13,8 +13,10 @@ use tokio::sync::Mutex;
 
 use crate::append::{self, Appended};
 use crate::change::{self, Change, Committed};
+use crate::compaction::{self, Compacted};
 use crate::error::{Doing, LakeError};
 use crate::location::folder_of;
+use crate::maintenance::{self, Maintained};
 use crate::recognition::{MOST_IDENTITIES, Recognition};
 use crate::snapshot::{LakeSnapshot, RETIRED, TableSnapshot};
 use crate::synced_folder::create_folder;
@@ -125,6 +127,26 @@ impl Lake {
             return Err(LakeError::OtherSchema(name.clone()));
         }
         Ok(())
+    }
+
+    /// Merges small files of `records`; see [`Compacted`]. One run is bounded: call it again while it is `Done`.
+    pub async fn compact(&self, now: Micros) -> Result<Compacted, LakeError> {
+        self.check_writable(&TableName::Records)?;
+        compaction::compact(&self.inner.records, &self.inner.memory, now).await
+    }
+
+    /// Checkpoints, cleans the logs and removes files that nobody needs, in every table; see [`Maintained`]. Readers
+    /// hold a snapshot for less than `safe_age` (microseconds). Any number of processes may do it; one is enough.
+    pub async fn maintain(&self, now: Micros, safe_age: i64) -> Result<Maintained, LakeError> {
+        self.check_writable(&TableName::Records)?;
+        let mut done = Maintained::default();
+        maintenance::maintain(&self.inner.records, now, safe_age, &mut done).await?;
+        for name in self.table_names()? {
+            if let Some(table) = self.table(&name).await? {
+                maintenance::maintain(&table, now, safe_age, &mut done).await?;
+            }
+        }
+        Ok(done)
     }
 
     /// A property of `records`, which stands for the lake.

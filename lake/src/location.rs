@@ -29,7 +29,10 @@ mod tests {
     #[test]
     fn another_scheme_is_refused_in_one_sentence() {
         let error = folder_of("s3://bucket/lake").unwrap_err().to_string();
-        assert_eq!(error, "open lake \"s3://bucket/lake\": only a local folder works so far, the scheme \"s3\" does not");
+        assert_eq!(
+            error,
+            "open lake \"s3://bucket/lake\": only a local folder works so far, the scheme \"s3\" does not"
+        );
     }
 
     #[test]

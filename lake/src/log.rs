@@ -4,10 +4,14 @@
 //! and its conflict checker are never asked. After any error the file of that version is read back: a lost answer may
 //! have been a success, and its bytes (each commit carries an id of its own) say whose success it was.
 //!
-//! Reading is incremental: a refresh opens the next version's file, which is mostly absent. The whole log is read only
-//! at opening, from its last checkpoint on, and when clean-up has overtaken a process that slept.
+//! Reading is incremental: a refresh opens the next version's file, which is mostly absent. The whole log is read, from
+//! its last checkpoint on, at opening and whenever there is a checkpoint newer than what was known: clean-up may have
+//! removed entries in between, and a process that slept may have "created" one of them again.
+//!
+//! Whoever reads an entry acts on it, so it is made durable first: its writer may die between creating and syncing it.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::json::LineDelimitedWriter;
@@ -17,14 +21,15 @@ use deltalake_core::kernel::{Action, Transaction};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, get_actions};
 use deltalake_core::protocol::DeltaOperation;
 use futures::TryStreamExt;
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Deserialize;
 
 use crate::error::{BoxError, Doing, LakeError};
 use crate::state::State;
+use crate::synced_folder::sync_folder;
 use crate::table_name::TableName;
 
 /// What became of an attempt to write one version.
@@ -38,30 +43,28 @@ pub(crate) enum Written {
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     pub(crate) table: TableName,
+    pub(crate) folder: PathBuf,
     pub(crate) store: LogStoreRef,
 }
+
+/// The log's folder in a table's.
+pub(crate) const LOG_FOLDER: &str = "_delta_log";
 
 impl Log {
     /// The newest state; `known` is where reading starts. `None` when there is no table.
     pub(crate) async fn read(&self, known: Option<&Arc<State>>) -> Result<Option<Arc<State>>, LakeError> {
-        let state = match known {
-            Some(state) => self.follow(Arc::clone(state)).await?,
-            None => return self.read_whole().await,
-        };
-        // The next version may be absent because clean-up removed it: then a newer checkpoint exists.
+        let Some(known) = known else { return self.read_whole().await };
+        let state = self.follow(Arc::clone(known)).await?;
+        // Entries are removed below a checkpoint only, so without a newer one every entry that was followed was true.
         match self.last_checkpoint().await? {
-            Some(checkpoint) if checkpoint > state.version => self.read_whole().await,
+            Some(checkpoint) if checkpoint > known.version => self.read_whole().await,
             Some(_) | None => Ok(Some(state)),
         }
     }
 
     async fn read_whole(&self) -> Result<Option<Arc<State>>, LakeError> {
-        let start = match self.last_checkpoint().await? {
-            Some(version) => Some(version),
-            None => self.newest_checkpoint_listed().await?,
-        };
         let mut state = State::default();
-        if let Some(version) = start {
+        if let Some(version) = self.newest_checkpoint().await? {
             state.apply(version, self.read_checkpoint(version).await?);
         } else if let Some(bytes) = self.entry(0).await? {
             state.apply(0, parse(0, &bytes).doing("read the first log entry", &self.table)?);
@@ -72,12 +75,26 @@ impl Log {
     }
 
     async fn follow(&self, mut state: Arc<State>) -> Result<Arc<State>, LakeError> {
+        let known = state.version;
         while let Some(bytes) = self.entry(state.version + 1).await? {
             let version = state.version + 1;
             let actions = parse(version, &bytes).doing("read a log entry", &self.table)?;
             Arc::make_mut(&mut state).apply(version, actions);
         }
+        if state.version > known {
+            self.make_durable().await?;
+        }
         Ok(state)
+    }
+
+    async fn make_durable(&self) -> Result<(), LakeError> {
+        let folder = self.folder.join(LOG_FOLDER);
+        let synced = tokio::task::spawn_blocking(move || match sync_folder(&folder) {
+            // Nobody can have written there since it was mounted, so nothing waits to be synced.
+            Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+            other => other,
+        });
+        synced.await.map_err(BoxError::from).and_then(|done| Ok(done?)).doing("sync the log", &self.table)
     }
 
     /// Writes `actions` as exactly `version`, or not at all.
@@ -98,18 +115,20 @@ impl Log {
 
     async fn whose(&self, version: u64, ours: &Bytes, error: TransactionError) -> Result<Written, LakeError> {
         match self.entry(version).await? {
-            Some(there) if there == *ours => Ok(Written::Done),
+            Some(there) if there == *ours => self.make_durable().await.map(|()| Written::Done),
             Some(_) => Ok(Written::Taken),
             None => Err(error).doing("write a log entry", &self.table),
         }
     }
 
-    pub(crate) async fn exists(&self, version: u64) -> Result<bool, LakeError> {
-        Ok(self.entry(version).await?.is_some())
+    /// Whether clean-up has certainly left `version` and what follows it alone.
+    pub(crate) async fn still_holds(&self, version: u64) -> Result<bool, LakeError> {
+        let there = self.entry(version).await?.is_some();
+        Ok(there && self.last_checkpoint().await?.is_none_or(|checkpoint| checkpoint <= version))
     }
 
     async fn entry(&self, version: u64) -> Result<Option<Bytes>, LakeError> {
-        self.get(&Path::from(format!("_delta_log/{version:020}.json"))).await
+        self.get(&Path::from(format!("{LOG_FOLDER}/{version:020}.json"))).await
     }
 
     async fn get(&self, path: &Path) -> Result<Option<Bytes>, LakeError> {
@@ -120,7 +139,7 @@ impl Log {
         }
     }
 
-    /// Version of the last checkpoint, as the log's own hint names it.
+    /// Version of the last checkpoint, as the log's own hint names it: cheap, and only a reason to look closer.
     pub(crate) async fn last_checkpoint(&self) -> Result<Option<u64>, LakeError> {
         #[derive(Deserialize)]
         struct Hint {
@@ -130,26 +149,48 @@ impl Log {
         Ok(hint.and_then(|bytes| serde_json::from_slice::<Hint>(&bytes).ok()).map(|hint| hint.version))
     }
 
-    /// The hint may be missing; the checkpoints themselves are listed then.
-    async fn newest_checkpoint_listed(&self) -> Result<Option<u64>, LakeError> {
-        let listed = self.store.object_store(None).list(Some(&Path::from("_delta_log")));
-        let files: Vec<_> = match listed.try_collect().await {
-            Err(object_store::Error::NotFound { .. }) => Vec::new(),
-            other => other.doing("list the log", &self.table)?,
-        };
-        let version = |file: &object_store::ObjectMeta| {
-            file.location.filename()?.strip_suffix(".checkpoint.parquet")?.parse::<u64>().ok()
-        };
-        Ok(files.iter().filter_map(version).max())
+    /// The hint may be missing or, after a race of two maintainers, go back; the files themselves do not lie.
+    pub(crate) async fn newest_checkpoint(&self) -> Result<Option<u64>, LakeError> {
+        let files = self.list().await?;
+        Ok(files.iter().filter_map(|file| checkpoint_version(file.location.filename()?)).max())
     }
 
-    async fn read_checkpoint(&self, version: u64) -> Result<Vec<Action>, LakeError> {
-        let path = Path::from(format!("_delta_log/{version:020}.checkpoint.parquet"));
+    /// Everything in the log's folder.
+    pub(crate) async fn list(&self) -> Result<Vec<ObjectMeta>, LakeError> {
+        let listed = self.store.object_store(None).list(Some(&Path::from(LOG_FOLDER)));
+        match listed.try_collect().await {
+            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+            other => other.doing("list the log", &self.table),
+        }
+    }
+
+    /// Takes back a checkpoint, hint first: the entries that it covers are all there still.
+    pub(crate) async fn remove_checkpoint(&self, version: u64) -> Result<(), LakeError> {
+        let checkpoint = format!("{LOG_FOLDER}/{version:020}.checkpoint.parquet");
+        for path in [format!("{LOG_FOLDER}/_last_checkpoint"), checkpoint] {
+            let removed = self.store.object_store(None).delete(&Path::from(path)).await;
+            removed.doing("remove a checkpoint", &self.table)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn read_checkpoint(&self, version: u64) -> Result<Vec<Action>, LakeError> {
+        let path = Path::from(format!("{LOG_FOLDER}/{version:020}.checkpoint.parquet"));
         let bytes = self.get(&path).await?.ok_or("the checkpoint that the log names is missing");
         let bytes = bytes.doing("read a checkpoint", &self.table)?;
         let parsed = tokio::task::spawn_blocking(move || checkpoint_actions(version, bytes)).await;
         parsed.map_err(BoxError::from).and_then(|actions| actions).doing("read a checkpoint", &self.table)
     }
+}
+
+/// The version of a checkpoint, from its file name.
+pub(crate) fn checkpoint_version(name: &str) -> Option<u64> {
+    name.strip_suffix(".checkpoint.parquet")?.parse().ok()
+}
+
+/// The version of a log entry, from its file name.
+pub(crate) fn entry_version(name: &str) -> Option<u64> {
+    name.strip_suffix(".json")?.parse().ok()
 }
 
 fn parse(version: u64, bytes: &Bytes) -> Result<Vec<Action>, BoxError> {

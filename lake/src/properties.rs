@@ -18,16 +18,17 @@ pub(crate) const FORMAT_KNOWN: u32 = 1;
 pub(crate) const CHECKPOINT_EVERY: u64 = 100;
 
 /// Hours, not days: every reader that lists the log pays for its length.
-const LOG_KEPT: &str = "interval 6 hours";
+pub(crate) const LOG_KEPT_HOURS: i64 = 6;
 
 pub(crate) fn at_creation(schema: &Schema) -> Vec<(String, Option<String>)> {
-    let bounded: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).filter(|name| has_bounds(name)).collect();
+    let bounded: Vec<&str> =
+        schema.fields().iter().map(|field| field.name().as_str()).filter(|name| has_bounds(name)).collect();
     let property = |key: &str, value: String| (key.to_owned(), Some(value));
     vec![
         property(FORMAT, FORMAT_KNOWN.to_string()),
         property("delta.dataSkippingStatsColumns", bounded.join(",")),
         property("delta.checkpointInterval", CHECKPOINT_EVERY.to_string()),
-        property("delta.logRetentionDuration", LOG_KEPT.to_owned()),
+        property("delta.logRetentionDuration", format!("interval {LOG_KEPT_HOURS} hours")),
         property("delta.enableExpiredLogCleanup", "false".to_owned()),
     ]
 }

@@ -58,7 +58,9 @@ impl FilesProvider {
 
     fn table_schema(&self) -> TableSchema {
         let (in_files, in_path) = self.schema.fields().split_at(self.schema.fields().len() - self.partition_columns);
-        TableSchema::new(Arc::new(Schema::new(in_files.to_vec())), in_path.to_vec())
+        TableSchema::builder(Arc::new(Schema::new(in_files.to_vec())))
+            .with_table_partition_cols(in_path.to_vec())
+            .build()
     }
 
     fn matching(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<DataFile>>> {
@@ -156,4 +158,3 @@ impl TableProvider for FilesProvider {
         Ok(DataSourceExec::from_data_source(config))
     }
 }
-

@@ -91,9 +91,12 @@ impl Recognition {
         self.make_room();
     }
 
-    /// Files that a rearrangement of ours made: their rows are known.
-    pub(crate) fn know(&mut self, paths: impl Iterator<Item = Arc<str>>) {
-        self.read.extend(paths);
+    /// After a rearrangement of ours: the rows of `made` are known if those of all files that it was made of are. Some
+    /// may be another writer's and not read yet; then `made` is read like any new file.
+    pub(crate) fn know(&mut self, made: Arc<str>, of: &[Arc<DataFile>]) {
+        if of.iter().all(|file| self.read.contains(&file.path)) {
+            self.read.insert(made);
+        }
     }
 
     fn accepted(&self, rows: &RecordBatch) -> Vec<Row> {
@@ -107,11 +110,12 @@ impl Recognition {
 
     /// Makes minutes resident that no file reaches into; returns the others with the files that do.
     fn admit(&mut self, minutes: &BTreeSet<Minute>, state: &State) -> HashMap<Minute, Vec<Arc<DataFile>>> {
-        let absent: Vec<Minute> = minutes.iter().filter(|minute| !self.resident.contains_key(minute)).copied().collect();
+        let absent: Vec<Minute> =
+            minutes.iter().filter(|minute| !self.resident.contains_key(minute)).copied().collect();
         let files = if absent.is_empty() { Vec::new() } else { accepted_files(state) };
         let mut unknown = HashMap::new();
         for minute in absent {
-            let reaching: Vec<_> = files.iter().filter(|file| reaches(file, minute)).map(|file| Arc::clone(file)).collect();
+            let reaching: Vec<_> = files.iter().filter(|file| reaches(file, minute)).map(Arc::clone).collect();
             if reaching.is_empty() {
                 self.resident.insert(minute, Resident::default());
             } else {
@@ -195,7 +199,8 @@ impl Recognition {
         if self.held <= self.most {
             return;
         }
-        let mut by_use: Vec<(u64, Minute)> = self.resident.iter().map(|(minute, held)| (held.last_used, *minute)).collect();
+        let mut by_use: Vec<(u64, Minute)> =
+            self.resident.iter().map(|(minute, held)| (held.last_used, *minute)).collect();
         by_use.sort_unstable();
         for (_, minute) in by_use {
             if self.held <= self.most / 4 * 3 {
@@ -209,7 +214,8 @@ impl Recognition {
 }
 
 fn accepted_files(state: &State) -> Vec<Arc<DataFile>> {
-    let accepted = |file: &&Arc<DataFile>| file.partition_value(column::DISPOSITION) == Some(Disposition::Accepted.as_str());
+    let accepted =
+        |file: &&Arc<DataFile>| file.partition_value(column::DISPOSITION) == Some(Disposition::Accepted.as_str());
     state.files().iter().filter(accepted).cloned().collect()
 }
 

@@ -19,6 +19,8 @@ use crate::table_name::TableName;
 /// Application transactions of `records` that are not a partition's.
 pub(crate) const SEQ: &str = "seq";
 pub(crate) const INGEST_TIME: &str = "ingest_time";
+/// The version in which files were last rearranged or fenced off.
+pub(crate) const COMPACTOR: &str = "compactor";
 
 /// The value of a clock that was retired: the partition counts as one that never had a clock.
 pub(crate) const RETIRED: i64 = i64::MIN;

@@ -98,10 +98,7 @@ mod tests {
     fn any_other_position_is_stale_and_says_where_the_table_stands() {
         let batch = [step(Some(5), 9, None)];
         assert_eq!(standing(&table(7), &batch, 4), Standing::Stale(vec![(batch[0].partition.clone(), Some(7))]));
-        assert_eq!(
-            standing(&BTreeMap::new(), &batch, 4),
-            Standing::Stale(vec![(batch[0].partition.clone(), None)])
-        );
+        assert_eq!(standing(&BTreeMap::new(), &batch, 4), Standing::Stale(vec![(batch[0].partition.clone(), None)]));
     }
 
     #[test]

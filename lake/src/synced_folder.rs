@@ -180,7 +180,7 @@ pub(crate) fn create_folder(folder: &FilePath) -> io::Result<()> {
     }
 }
 
-fn sync_folder(folder: &FilePath) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &FilePath) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

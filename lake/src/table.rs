@@ -59,13 +59,17 @@ pub(crate) enum Nature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Landed {
     Done(u64),
+    /// Certainly not: its files are nobody's.
     Lost,
+    /// The process slept so long that the log no longer says. Its files may be in use, so they stay; the maker looks
+    /// again as if the commit had been lost, and finds its positions there if it was not.
+    Overtaken,
 }
 
 impl Table {
     /// Opens the table in `folder`; `None` when there is none.
     pub(crate) async fn open(name: TableName, folder: PathBuf) -> Result<Option<Self>, LakeError> {
-        let log = Log { store: log_store(&name, &folder)?, table: name.clone() };
+        let log = Log { store: log_store(&name, &folder)?, folder: folder.clone(), table: name.clone() };
         let Some(state) = log.read(None).await? else { return Ok(None) };
         properties::check_format(&name, state.property(properties::FORMAT))?;
         let schema = schema_of(&name, &state)?;
@@ -109,23 +113,35 @@ impl Table {
         if written == Written::Taken {
             return Ok(Landed::Lost);
         }
-        if self.log.exists(base.version).await? || self.is_in(edit).await? {
+        if self.log.still_holds(base.version).await? {
             return Ok(Landed::Done(version));
         }
-        Ok(Landed::Lost)
+        self.look_closer(version, edit).await
     }
 
     /// A process that slept longer than the log keeps its entries may "create" a version that is long past. Such a
-    /// commit is in nobody's state.
-    async fn is_in(&self, edit: &Edit) -> Result<bool, LakeError> {
+    /// commit is in nobody's state, and must not stay in ours either.
+    async fn look_closer(&self, version: u64, edit: &Edit) -> Result<Landed, LakeError> {
         let state = self.log.read(None).await?.ok_or_else(|| LakeError::NoTable(self.name.clone()))?;
-        let added = edit.add.iter().all(|file| state.is_active(&file.path));
-        let set = edit.set.iter().all(|(name, value)| state.transactions.get(name) == Some(value));
-        Ok(added && set)
+        let landed = edit.is_in(&state);
+        *self.state.lock().await = state;
+        Ok(if landed { Landed::Done(version) } else { Landed::Overtaken })
     }
 }
 
 impl Edit {
+    /// Names of files are never used twice, so one that the state knows tells that the commit is part of it. A commit
+    /// without files is part of it when it would change nothing.
+    fn is_in(&self, state: &State) -> bool {
+        let known = |file: &DataFile| state.is_active(&file.path) || state.tombstones.contains_key(&file.path);
+        if !self.add.is_empty() {
+            return self.add.iter().any(known);
+        }
+        let set = self.set.iter().all(|(name, value)| state.transactions.get(name) == Some(value));
+        let removed = self.remove.iter().all(|file| !state.is_active(&file.path));
+        set && removed && (self.metadata.is_none() || self.metadata == state.metadata)
+    }
+
     fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::with_capacity(self.add.len() + self.remove.len() + 1);
         actions.extend(self.metadata.clone().map(Action::Metadata));
@@ -162,11 +178,9 @@ impl Edit {
     fn operation(&self, table: &Table) -> DeltaOperation {
         let partition_by = table.name.partition_columns().iter().map(|name| (*name).to_owned()).collect();
         match self.nature {
-            Nature::Change => DeltaOperation::Write {
-                mode: SaveMode::Append,
-                partition_by: Some(partition_by),
-                predicate: None,
-            },
+            Nature::Change => {
+                DeltaOperation::Write { mode: SaveMode::Append, partition_by: Some(partition_by), predicate: None }
+            }
             Nature::Rearrangement => DeltaOperation::Optimize { predicate: None, target_size: 0 },
             Nature::Properties => DeltaOperation::SetTableProperties { properties: Default::default() },
         }
@@ -192,6 +206,8 @@ async fn create(name: &TableName, folder: &std::path::Path, schema: &SchemaRef) 
         .with_columns(columns.fields().cloned())
         .with_partition_columns(name.partition_columns().iter().copied())
         .with_configuration(properties::at_creation(schema))
+        // The format version is a property of ours, which delta-rs does not know.
+        .with_raise_if_key_not_exists(false)
         .with_save_mode(SaveMode::ErrorIfExists)
         .with_commit_properties(CommitProperties::default().with_max_retries(0).with_cleanup_expired_logs(Some(false)))
         .await?;
@@ -209,4 +225,54 @@ fn schema_of(name: &TableName, state: &State) -> Result<SchemaRef, LakeError> {
         Ok(Arc::new(schema))
     };
     read().doing("read the columns", name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::write_checkpoint;
+
+    async fn table(folder: &tempfile::TempDir) -> Table {
+        let schema = TableName::Findings.static_schema().unwrap();
+        Table::open_or_create(TableName::Findings, folder.path().join("findings"), &schema).await.unwrap()
+    }
+
+    fn step(number: i64) -> Edit {
+        Edit { set: vec![("reached".to_owned(), number)], ..Edit::default() }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_commit_into_a_part_of_the_log_that_was_cleaned_away_counts_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sleeper, awake) = (table(&folder).await, table(&folder).await);
+        let base = sleeper.refresh().await.unwrap();
+        for number in 1..=5 {
+            let state = awake.refresh().await.unwrap();
+            assert_eq!(awake.commit(&state, &step(number)).await.unwrap(), Landed::Done(state.version + 1));
+        }
+        let newest = awake.refresh().await.unwrap();
+        write_checkpoint(&awake, &newest).await.unwrap();
+        for version in 0..newest.version {
+            std::fs::remove_file(folder.path().join(format!("findings/_delta_log/{version:020}.json"))).unwrap();
+        }
+        assert_eq!(sleeper.commit(&base, &step(99)).await.unwrap(), Landed::Overtaken);
+        for handle in [&sleeper, &awake] {
+            let state = handle.refresh().await.unwrap();
+            assert_eq!((state.version, state.transactions["reached"]), (newest.version, 5));
+        }
+    }
+
+    #[test]
+    fn a_commit_is_known_by_its_files_even_when_they_were_replaced() {
+        let add = |path: &str| Action::Add(Add { path: path.into(), ..Add::default() });
+        let mut before = State::default();
+        before.apply(1, vec![add("mine.parquet")]);
+        let edit = Edit { add: vec![before.files()[0].as_ref().clone()], set: step(1).set, ..Edit::default() };
+        assert!(edit.is_in(&before));
+        let mut later = before.clone();
+        let gone = Remove { path: "mine.parquet".into(), ..Remove::default() };
+        later.apply(2, vec![Action::Remove(gone), add("merged.parquet")]);
+        assert!(edit.is_in(&later));
+        assert!(!edit.is_in(&State::default()));
+    }
 }

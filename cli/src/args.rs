@@ -1,0 +1,208 @@
+//! What a user can say. Parsing touches nothing: files, clocks and networks come later.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use credwatch_schemas::finding::Severity;
+use credwatch_schemas::time::Micros;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "credwatch",
+    version,
+    about = "Reads the audit log of credential brokers, so that somebody does",
+    after_help = "Examples:\n  credwatch import audit.ndjson.gz --lake ./lake\n  credwatch detect run --lake ./lake\n  credwatch findings list --lake ./lake\n  credwatch sql --lake ./lake -c \"SELECT kind, count(*) FROM events GROUP BY kind\"\n\nExit codes: 0 ok, 1 failure, 2 usage. Data goes to stdout, everything else to stderr."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The same everywhere.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Configuration file (TOML); unknown keys are errors
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the tables are: a folder or a file:// URL [default: ./lake]
+    #[arg(long, global = true, value_name = "URL", env = "CREDWATCH_LAKE")]
+    pub(crate) lake: Option<String>,
+    /// Read as this org sees it; without it, as the operator
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) org: Option<String>,
+    /// How data is written
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Say more on stderr
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    /// How the log on stderr is written
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Csv,
+    Json,
+    Ndjson,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run roles of the service until stopped: detect, api
+    #[command(after_help = "Example:\n  credwatch serve --roles detect,api --lake ./lake --listen 127.0.0.1:7980")]
+    Serve(Serve),
+    /// Read files into the lake: NDJSON or JSON, also gzip and zstd
+    #[command(
+        after_help = "Examples:\n  credwatch import cloudtrail.ndjson.gz\n  credwatch import part-*.zst --adapter event-v1 --max-rejects 0"
+    )]
+    Import(Import),
+    /// Run SQL over events, findings and the rest (read-only)
+    #[command(
+        after_help = "Examples:\n  credwatch sql -c \"SELECT org_id, count(*) FROM events GROUP BY org_id\"\n  credwatch sql -f question.sql --format csv\n  credwatch sql            # asks for statements, one after the other"
+    )]
+    Sql(Sql),
+    /// Look at findings
+    #[command(subcommand)]
+    Findings(Findings),
+    /// Run, test and activate detectors
+    #[command(subcommand)]
+    Detect(Detect),
+    /// Look at records that did not become events
+    #[command(subcommand)]
+    Rejects(Rejects),
+    /// Validate the configuration and the detector files, then probe storage
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// What this process does
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Detect, Role::Api])]
+    pub(crate) roles: Vec<Role>,
+    /// Address of the API, loopback only until keys exist [default: 127.0.0.1:7980]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    Detect,
+    Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Which shape the records have
+    #[arg(long, value_enum, default_value_t = Adapter::Auto)]
+    pub(crate) adapter: Adapter,
+    /// Name of a binding in the configuration (source, org, adapter, identity rule)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) binding: Option<String>,
+    /// Exit with 1 when more records than this were rejected
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rejects: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Adapter {
+    Auto,
+    EventV1,
+    Cloudtrail,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// A statement
+    #[arg(short, long, value_name = "STATEMENT", conflicts_with = "file")]
+    pub(crate) command: Option<String>,
+    /// A file with one statement
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Findings {
+    /// Current findings, the most severe and latest first
+    #[command(after_help = "Examples:\n  credwatch findings list\n  credwatch findings list --format ndjson --all")]
+    List {
+        /// Also digests and what was suppressed or withdrawn
+        #[arg(long)]
+        all: bool,
+        /// Only this detector
+        #[arg(long, value_name = "ID")]
+        detector: Option<String>,
+        /// Only this severity and above: info, low, medium, high, critical
+        #[arg(long, value_parser = severity, value_name = "SEVERITY")]
+        min_severity: Option<Severity>,
+    },
+    /// One finding, whole: evidence, compared numbers, SQL, all revisions
+    Show {
+        #[arg(value_name = "FINDING_ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Detect {
+    /// Judge what has not been judged yet, or an interval again
+    #[command(
+        after_help = "Examples:\n  credwatch detect run\n  credwatch detect run --learn-until 2023-07-10T11:56:00Z"
+    )]
+    Run {
+        /// Event time from which to judge again
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        from: Option<Micros>,
+        /// Event time at which to stop
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        to: Option<Micros>,
+        /// Up to this event time everything is learnt, and after it no agent is in warm-up
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        learn_until: Option<Micros>,
+    },
+    /// Run the stories inside detector files
+    Test {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Make a detector's file hold from a time on
+    Activate {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Event time, or "beginning"
+        #[arg(long, value_name = "TIME")]
+        from: String,
+    },
+    /// Outcomes and coverage: what ran, what could not be seen
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rejects {
+    /// Reasons and positions, the latest first
+    List {
+        /// At most this many
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+}
+
+fn time(text: &str) -> Result<Micros, String> {
+    Micros::parse(text).ok_or_else(|| format!("{text:?} is not a time such as 2026-06-01T09:00:00Z"))
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::parse(text).ok_or_else(|| format!("{text:?} is none of info, low, medium, high, critical"))
+}

@@ -1,0 +1,204 @@
+//! `credwatch findings list|show`.
+//!
+//! A list says on stderr what it left out and what could not be seen: that there is nothing in it means nothing alone.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use arrow::array::{Array, RecordBatch};
+use credwatch_detectors::FindingFilter;
+use credwatch_detectors::definition::Definition;
+use credwatch_detectors::outcomes;
+use credwatch_lake::LakeSnapshot;
+use credwatch_query::format::{OutputFormat, write};
+use credwatch_query::{Limits, Params, QueryError, Session};
+use credwatch_schemas::finding::{FINDINGS, Finding};
+use credwatch_schemas::ids::{DetectorId, FindingId};
+use credwatch_schemas::rows::to_batch;
+use credwatch_server::detector_status::{DetectorStatus, blind_spots, statuses};
+use credwatch_server::reading::{self, Listed};
+use futures::TryStreamExt;
+
+use crate::args::Findings;
+use crate::finding_text::{left_out, list as list_text, page};
+use crate::output;
+use crate::setting::Setting;
+
+pub(crate) async fn run(setting: &Setting, asked: Findings) -> anyhow::Result<ExitCode> {
+    match asked {
+        Findings::List { all, detector, min_severity } => {
+            let detector = detector.map(DetectorId::new);
+            let filter =
+                FindingFilter { detector, severity: min_severity, with_quiet: all, ..FindingFilter::default() };
+            list(setting, &filter).await
+        }
+        Findings::Show { id } => show(setting, &FindingId::new(id)).await,
+    }
+}
+
+async fn list(setting: &Setting, filter: &FindingFilter) -> anyhow::Result<ExitCode> {
+    let snapshot = setting.lake_to_read().await?.snapshot().await?;
+    let mut listed = reading::current(&snapshot, setting.scope.clone(), Limits::default(), filter).await?;
+    listed
+        .findings
+        .sort_by(|a, b| (b.severity, b.raised_time, &b.finding_id).cmp(&(a.severity, a.raised_time, &a.finding_id)));
+    write_findings(setting.format, &listed.findings, || list_text(&listed.findings))?;
+    let statuses = statuses(&setting.registry()?, &outcomes(&snapshot).await?, &setting.scope);
+    for said in remarks(&listed, &statuses) {
+        eprintln!("{said}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_findings(format: OutputFormat, findings: &[Finding], text: impl Fn() -> String) -> anyhow::Result<()> {
+    if format == OutputFormat::Table {
+        output::write(text().as_bytes())?;
+        return Ok(());
+    }
+    output::write(&write(format, &FINDINGS, &[to_batch(&FINDINGS, findings)?])?)?;
+    Ok(())
+}
+
+/// How many there are, how many were left out, and where nothing means nothing.
+fn remarks(listed: &Listed, statuses: &[DetectorStatus]) -> Vec<String> {
+    let blind = blind_spots(statuses);
+    let never = !statuses.is_empty() && statuses.iter().all(|status| status.coverage.is_none());
+    if never {
+        return vec!["no detector has judged this lake yet: run `credwatch detect run`".to_owned()];
+    }
+    let left_out = left_out(listed.left_out).map(|words| format!("; left out: {words} (--all shows them)"));
+    let count = match listed.findings.len() {
+        0 => "no findings".to_owned(),
+        1 => "1 finding".to_owned(),
+        more => format!("{more} findings"),
+    };
+    let mut said = vec![format!("{count}{}", left_out.unwrap_or_default())];
+    if !blind.is_empty() {
+        said.push(format!(
+            "not everything could be judged ({} of it; `credwatch detect status` has all):",
+            blind.len()
+        ));
+        said.extend(blind.iter().take(5).map(|line| format!("  {line}")));
+    }
+    said
+}
+
+async fn show(setting: &Setting, id: &FindingId) -> anyhow::Result<ExitCode> {
+    let snapshot = setting.lake_to_read().await?.snapshot().await?;
+    let revisions = reading::revisions(&snapshot, setting.scope.clone(), Limits::default(), id).await?;
+    let Some(finding) = revisions.last() else {
+        bail!("there is no finding {:?}; `credwatch findings list --all` has them all", id.as_str());
+    };
+    let evidence = match setting.format {
+        OutputFormat::Table => evidence(setting, &snapshot, finding).await,
+        OutputFormat::Csv | OutputFormat::Json | OutputFormat::Ndjson => String::new(),
+    };
+    let registry = setting.registry()?;
+    let file = registry.detectors().get(&finding.detector_id);
+    let definition = file.and_then(|content| Definition::parse(finding.detector_id.as_str(), content).ok());
+    write_findings(setting.format, &revisions, || page(&revisions, definition.as_ref(), &evidence))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows of the evidence that are shown; the SQL beside them returns all.
+const ROWS_SHOWN: usize = 20;
+
+/// The rows that the finding's own SQL returns, as a table; that it cannot be run is said in their place.
+async fn evidence(setting: &Setting, snapshot: &LakeSnapshot, finding: &Finding) -> String {
+    match rows_of(setting, snapshot, finding).await {
+        Ok(batches) => table(&batches).unwrap_or_else(|error| format!("the rows cannot be shown: {error}")),
+        Err(error) => format!("the rows cannot be read: {error}"),
+    }
+}
+
+async fn rows_of(
+    setting: &Setting,
+    snapshot: &LakeSnapshot,
+    finding: &Finding,
+) -> Result<Vec<RecordBatch>, QueryError> {
+    let session = Session::open(snapshot, setting.scope.clone(), Limits::default())?;
+    let mut stream = session.run(&finding.sql, Params::None).await?;
+    let (mut batches, mut rows) = (Vec::new(), 0);
+    while let Some(batch) = stream.try_next().await? {
+        let taken = batch.num_rows().min(ROWS_SHOWN - rows);
+        batches.push(batch.slice(0, taken));
+        rows += taken;
+        if rows == ROWS_SHOWN {
+            break;
+        }
+    }
+    Ok(batches)
+}
+
+/// Columns of an event that tell what happened, in the order of reading; those without a value are left out.
+const TELLING: [&str; 16] = [
+    "time",
+    "kind",
+    "agent_id",
+    "user_id",
+    "connection_id",
+    "provider",
+    "dest_host",
+    "method",
+    "path",
+    "operation",
+    "outcome",
+    "status",
+    "error_code",
+    "org_id",
+    "source",
+    "event_id",
+];
+
+fn table(batches: &[RecordBatch]) -> Result<String, arrow::error::ArrowError> {
+    let Some(first) = batches.first() else { return Ok("(no rows)".to_owned()) };
+    let is_filled = |place: usize| batches.iter().any(|batch| batch.column(place).null_count() < batch.num_rows());
+    let told = TELLING.iter().filter_map(|name| first.schema().index_of(name).ok()).filter(|place| is_filled(*place));
+    let places: Vec<usize> = told.collect();
+    if places.is_empty() {
+        return Ok("(no rows)".to_owned());
+    }
+    let shown: Vec<RecordBatch> = batches.iter().map(|batch| batch.project(&places)).collect::<Result<_, _>>()?;
+    let schema = std::sync::Arc::new(first.schema().project(&places)?);
+    Ok(String::from_utf8_lossy(&write(OutputFormat::Table, &schema, &shown)?).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use credwatch_schemas::outcome::Outcome;
+    use credwatch_server::reading::LeftOut;
+
+    use super::*;
+
+    fn status(outcome: Outcome) -> DetectorStatus {
+        let coverage = credwatch_server::detector_status::Covered {
+            from_time: credwatch_schemas::time::Micros(0),
+            to_time: credwatch_schemas::time::Micros(1),
+            data_seq: 1,
+        };
+        DetectorStatus {
+            id: DetectorId::new("d"),
+            title: None,
+            severity: None,
+            version: None,
+            outcome,
+            detail: None,
+            coverage: (outcome != Outcome::Behind).then_some(coverage),
+            sources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_lake_that_nobody_judged_is_not_said_to_have_no_findings() {
+        let said = remarks(&Listed::default(), &[status(Outcome::Behind)]);
+        assert_eq!(said, ["no detector has judged this lake yet: run `credwatch detect run`"]);
+    }
+
+    #[test]
+    fn what_was_left_out_and_what_failed_stands_beside_the_list() {
+        let listed = Listed { findings: Vec::new(), left_out: LeftOut { digest: 2, ..LeftOut::default() } };
+        let said = remarks(&listed, &[status(Outcome::Clear), status(Outcome::Failed)]);
+        assert_eq!(said[0], "no findings; left out: 2 digest (--all shows them)");
+        assert_eq!(said[2], "  d: failed");
+    }
+}

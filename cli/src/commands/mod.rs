@@ -1,0 +1,27 @@
+//! One file a command: it reads what was asked, calls the rooms below, and says what came of it.
+
+use std::process::ExitCode;
+
+use crate::args::{Arguments, Command, Rejects};
+use crate::setting::Setting;
+
+mod check;
+mod detect;
+mod findings;
+mod import;
+mod rejects;
+mod serve;
+mod sql;
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let setting = Setting::of(&arguments.common)?;
+    match arguments.command {
+        Command::Serve(asked) => serve::run(&setting, asked).await,
+        Command::Import(asked) => import::run(&setting, asked).await,
+        Command::Sql(asked) => sql::run(&setting, asked).await,
+        Command::Findings(asked) => findings::run(&setting, asked).await,
+        Command::Detect(asked) => detect::run(&setting, asked).await,
+        Command::Rejects(Rejects::List { limit }) => rejects::list(&setting, limit).await,
+        Command::Check => check::run(&setting).await,
+    }
+}

@@ -1,0 +1,83 @@
+//! `credwatch serve`: detectors and the API until SIGINT or SIGTERM; the detectors stop before the API does.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use credwatch_detectors::{Ask, Engine, Registry};
+use credwatch_lake::Lake;
+use credwatch_query::Limits;
+use credwatch_server::api::{Api, Listening};
+use credwatch_server::background::{self, Board, Nudge};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::sync::Mutex;
+
+use crate::args::{Role, Serve};
+use crate::error_chain::story;
+use crate::running::{Running, asked_to_stop};
+use crate::setting::Setting;
+use crate::wall_clock::now;
+
+/// New rows are judged at the latest after this long.
+const TICK: Duration = Duration::from_secs(1);
+/// What one request may cost.
+const LIMITS: Limits =
+    Limits { time: Duration::from_secs(30), memory_bytes: 256 << 20, rows: 1_000_000, bytes: 256 << 20 };
+/// All parts together stop within this long.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+const PORT: u16 = 7980;
+
+pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitCode> {
+    let judges = asked.roles.contains(&Role::Detect);
+    let lake = if judges { setting.lake_to_judge().await? } else { setting.lake_to_read().await? };
+    let registry = setting.registry()?;
+    let (mut running, board) = (Running::default(), Board::default());
+    if judges {
+        detect(&mut running, Engine::new(lake.clone(), registry.clone()), board.clone());
+    }
+    if asked.roles.contains(&Role::Api) {
+        let address = asked.listen.or(setting.configuration.listen);
+        let address = address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+        api(&mut running, lake, registry, board, address).await?;
+    }
+    let early = tokio::select! {
+        asked = asked_to_stop() => asked,
+        (name, ended) = running.ended() => ended.and_then(|()| Err(anyhow!("it ended by itself"))).context(name),
+    };
+    eprintln!("stopping");
+    early.and(running.stop(STOP_WITHIN).await)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn detect(running: &mut Running, engine: Engine, board: Board) {
+    let engine = Arc::new(Mutex::new(engine));
+    running.add("detect", |stop| async move {
+        let tick = move || {
+            let engine = Arc::clone(&engine);
+            async move {
+                engine.lock().await.tick(&Ask::default(), now()).await.map(|_| ()).map_err(|error| story(&error.into()))
+            }
+        };
+        Ok(background::start("detect", TICK, Nudge::default(), board, stop, tick).await?)
+    });
+}
+
+async fn api(
+    running: &mut Running,
+    lake: Lake,
+    registry: Registry,
+    board: Board,
+    address: SocketAddr,
+) -> anyhow::Result<()> {
+    let metrics = PrometheusBuilder::new().install_recorder().context("starting the metrics")?;
+    let listening = Listening::bind(address).await?;
+    eprintln!("listening on http://{}", listening.address());
+    let api = Api::new(lake, registry, LIMITS, board, metrics);
+    running.add("api", |stop| async move {
+        listening.serve(api, async move { stop.cancelled().await }).await?;
+        Ok(())
+    });
+    Ok(())
+}

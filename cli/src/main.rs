@@ -1,0 +1,67 @@
+//! `credwatch`: one binary, one subcommand a role.
+//!
+//! This room reads the command line, the configuration and the environment, and hands typed values to the others; no
+//! other room reads any of them. Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 failure, 2 usage.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod args;
+mod commands;
+mod configuration;
+mod error_chain;
+mod finding_text;
+mod output;
+mod plain_text;
+mod running;
+mod setting;
+mod statements;
+mod status_text;
+mod wall_clock;
+
+fn main() -> ExitCode {
+    let arguments = args::Arguments::parse();
+    start_log(&arguments.common);
+    let _fail_points = fail::FailScenario::setup();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("credwatch: could not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(commands::run(arguments));
+    // Blocking work that is still under way (a file being read) must not hold the exit back.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match ended {
+        Ok(exit) => exit,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("credwatch: {}", error_chain::story(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs go to stderr; what a person asked for never mixes with them. `RUST_LOG` overrides the level.
+fn start_log(common: &args::Common) {
+    let default = if common.verbose { "info" } else { "warn" };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match common.log_format {
+        args::LogFormat::Text => log.with_target(false).init(),
+        args::LogFormat::Json => log.json().init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::args::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,101 @@
+//! What stands before every handler until keys exist: loopback only, our own Host, JSON bodies only.
+//!
+//! A listener on loopback is not private by itself: any web page in a browser on the same machine can send requests
+//! to it, also under a name of its own that resolves to 127.0.0.1. Such a request carries the page's Host, and a
+//! cross-site POST that needs no preflight cannot carry `application/json`. Both are refused here.
+
+use axum::extract::Request;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::Problem;
+
+/// Middleware: lets through what [`admit`] admits.
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
+    match admit(request.method(), request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn admit(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(Authority::as_str));
+    if !host.is_some_and(names_loopback) {
+        return Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "foreign_host",
+            "this listener answers to localhost, 127.0.0.1 and [::1] only",
+        ));
+    }
+    if method == Method::POST && !is_json(headers) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "json_only",
+            "the body must be sent as content-type: application/json",
+        ));
+    }
+    Ok(())
+}
+
+fn names_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _port)| name),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_page_under_a_name_that_resolves_to_loopback_is_refused() {
+        let uri = Uri::from_static("/v1/findings");
+        for host in ["evil.example", "localhost.evil.example:7980", "10.0.0.1:7980", "127.0.0.1.nip.example"] {
+            let mut map = HeaderMap::new();
+            map.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+            assert!(admit(&Method::GET, &uri, &map).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn loopback_by_any_of_its_names_is_admitted() {
+        let uri = Uri::from_static("/v1/findings");
+        for host in ["localhost:7980", "LOCALHOST", "127.0.0.1:1", "[::1]:7980", "[::1]"] {
+            let mut map = HeaderMap::new();
+            map.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+            assert!(admit(&Method::GET, &uri, &map).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn no_host_is_refused() {
+        assert!(admit(&Method::GET, &Uri::from_static("/"), &HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_form_post_is_refused() {
+        let uri = Uri::from_static("/v1/sql");
+        let form = headers(&[(header::HOST, "localhost"), (header::CONTENT_TYPE, "text/plain")]);
+        let json = headers(&[(header::HOST, "localhost"), (header::CONTENT_TYPE, "application/json; charset=utf-8")]);
+        assert!(admit(&Method::POST, &uri, &form).is_err());
+        assert!(admit(&Method::POST, &uri, &json).is_ok());
+    }
+}

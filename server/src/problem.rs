@@ -1,0 +1,72 @@
+//! Errors as RFC 9457 problem documents: a stable `code`, one public sentence, and nothing of the inside.
+//!
+//! The chain of causes goes to the log, once, here. A client never reads paths, other orgs' ids or plan text.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use credwatch_query::QueryError;
+use serde_json::json;
+
+/// What a client is told. `Problem::internal` logs the cause and keeps it from the client.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into() }
+    }
+
+    pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    pub(crate) fn internal(attempted: &str, cause: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %chain(cause), "{attempted}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("{attempted} failed; the log has the cause"))
+    }
+}
+
+/// A statement's own error is fit for whoever wrote it.
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        let status = match error {
+            QueryError::Time(_) | QueryError::Memory(_) | QueryError::Rows(_) | QueryError::Bytes(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            QueryError::Storage => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code(), error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": format!("urn:credwatch:problem:{}", self.code),
+            "title": self.status.canonical_reason().unwrap_or("error"),
+            "status": self.status.as_u16(),
+            "code": self.code,
+            "detail": self.detail,
+        });
+        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

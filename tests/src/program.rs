@@ -1,0 +1,103 @@
+//! The binary under test, run as its users run it: arguments in; stdout, stderr and an exit code out.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::guarded::Guarded;
+
+/// The program, with a lake of its own in a scratch folder.
+#[derive(Debug)]
+pub struct Program {
+    folder: TempDir,
+}
+
+/// What one run came to.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Program {
+    /// A fresh scratch folder; the lake in it does not exist yet.
+    pub fn fresh() -> Self {
+        Self { folder: TempDir::with_prefix("credwatch-").expect("creating a scratch folder") }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn lake(&self) -> PathBuf {
+        self.folder().join("lake")
+    }
+
+    /// Runs to the end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        let ended = Command::new(binary())
+            .args(arguments)
+            .env("CREDWATCH_LAKE", self.lake())
+            .env("HOME", self.folder())
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("RUST_LOG")
+            .current_dir(self.folder())
+            .output()
+            .expect("starting the binary under test");
+        Ended {
+            code: ended.status.code(),
+            stdout: String::from_utf8(ended.stdout).expect("stdout is UTF-8"),
+            stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
+        }
+    }
+
+    /// Runs to a good end; what it printed on stdout.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, Some(0), "credwatch {arguments:?} said on stderr:\n{}", ended.stderr);
+        ended.stdout
+    }
+
+    /// Runs to a good end with `--format ndjson`; one value a line.
+    pub fn rows(&self, arguments: &[&str]) -> Vec<serde_json::Value> {
+        let printed = self.ok(&[arguments, &["--format", "ndjson"]].concat());
+        printed.lines().map(|line| serde_json::from_str(line).expect("a line of NDJSON")).collect()
+    }
+
+    /// The one value that a statement returns.
+    pub fn number(&self, statement: &str) -> i64 {
+        let rows = self.rows(&["sql", "-c", statement]);
+        let value = rows.first().and_then(|row| row.as_object()?.values().next()?.as_i64());
+        value.unwrap_or_else(|| panic!("{statement:?} returned no number: {rows:?}"))
+    }
+
+    /// Starts it and goes on; what it says goes to `<folder>/<name>.log`.
+    pub fn start(&self, name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Guarded {
+        let (binary, lake) = (binary(), self.lake());
+        let command: Vec<&str> = [path(&binary)].into_iter().chain(arguments.iter().copied()).collect();
+        let environment = [environment, &[("CREDWATCH_LAKE", path(&lake)), ("HOME", path(self.folder()))]].concat();
+        Guarded::start(&command, &environment, self.folder(), &self.log(name))
+    }
+
+    /// Where a started program's words go.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.folder().join(format!("{name}.log"))
+    }
+}
+
+/// Cargo puts the tests beside the binary that was built with them.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let binary = test.parent().and_then(Path::parent).expect("a test lies in target/<profile>/deps").join("credwatch");
+    assert!(
+        binary.exists(),
+        "the binary under test is missing; build it with: cargo build --bin credwatch --features credwatch-cli/failpoints"
+    );
+    binary
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}

@@ -1,0 +1,173 @@
+//! The program over files, as a security engineer uses it who has no Kafka at hand: real events in, questions answered,
+//! judged by readers that share no code with it.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use credwatch_tests::oracle::Judgement;
+use credwatch_tests::program::Program;
+use credwatch_tests::records::{event, poison};
+
+const REAL_RECORDS: i64 = 2_900;
+
+fn real_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/cloudtrail-attack.ndjson.gz")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+fn write_lines(program: &Program, name: &str, lines: &[Vec<u8>]) -> PathBuf {
+    let path = program.folder().join(name);
+    let mut file = std::fs::File::create(&path).expect("creating a file");
+    for line in lines {
+        file.write_all(line).expect("writing a line");
+        file.write_all(b"\n").expect("writing a line");
+    }
+    path
+}
+
+#[test]
+fn real_events_become_rows_and_a_second_import_changes_nothing() {
+    let (program, file) = (Program::fresh(), real_file());
+    let first = program.rows(&["import", text(&file)]);
+    assert_eq!((first[0]["rows"].as_i64(), first[0]["rejects"].as_i64()), (Some(REAL_RECORDS), Some(0)));
+    let judged = Judgement::of(&program.lake());
+    judged.assert_exactly_once();
+    assert_eq!((judged.accepted, judged.offsets), (REAL_RECORDS, REAL_RECORDS));
+
+    let second = program.rows(&["import", text(&file)]);
+    assert_eq!((second[0]["rows"].as_i64(), second[0]["already_there"].as_i64()), (Some(0), Some(REAL_RECORDS)));
+    assert_eq!(Judgement::of(&program.lake()), judged);
+}
+
+#[test]
+fn the_same_events_in_another_file_are_repeats_and_count_once() {
+    let program = Program::fresh();
+    let events: Vec<Vec<u8>> = (0..300).map(|number| event("org_a", number).into_bytes()).collect();
+    let one = write_lines(&program, "one.ndjson", &events[..200]);
+    let two = write_lines(&program, "two.ndjson", &events[100..]);
+    program.ok(&["import", text(&one), text(&two)]);
+    let judged = Judgement::of(&program.lake());
+    judged.assert_exactly_once();
+    assert_eq!((judged.accepted, judged.duplicates, judged.rejected), (300, 100, 0));
+}
+
+#[test]
+fn one_bad_record_costs_one_row_and_says_why() {
+    let program = Program::fresh();
+    let mut lines = vec![event("org_a", 1).into_bytes()];
+    // A blank line is no record of a file, and neither is one with a line break in it.
+    let poison: Vec<_> = poison().into_iter().filter(|(_, bytes)| !bytes.trim_ascii().is_empty()).collect();
+    lines.extend(poison.iter().map(|(_, bytes)| bytes.clone()));
+    lines.push(event("org_a", 2).into_bytes());
+    let file = write_lines(&program, "poisoned.ndjson", &lines);
+
+    let ended = program.run(&["import", text(&file), "--max-rejects", "0"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert_eq!(program.number("SELECT count(*) FROM events"), 2);
+    let mut reasons: Vec<&str> = poison.iter().map(|(reason, _)| *reason).collect();
+    reasons.sort_unstable();
+    let listed = program.rows(&["rejects", "list"]);
+    let mut found: Vec<&str> = listed.iter().map(|row| row["reason"].as_str().expect("a reason")).collect();
+    found.sort_unstable();
+    assert_eq!(found, reasons);
+    assert!(listed.iter().all(|row| row["detail"].as_str().is_some_and(|detail| !detail.is_empty())));
+}
+
+#[test]
+fn a_secret_reaches_neither_the_tables_nor_the_answer() {
+    let program = Program::fresh();
+    let secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+    let accepted = format!(r#"{{"time":1780305243,"kind":"auth","org_id":"o","error_message":"bad token {secret}"}}"#);
+    let rejected = format!(r#"{{"kind":"auth","org_id":"o","error_message":"bad token {secret}"}}"#);
+    let file = write_lines(&program, "secrets.ndjson", &[accepted.into_bytes(), rejected.into_bytes()]);
+    program.ok(&["import", text(&file)]);
+    let shown = program.ok(&["sql", "-c", "SELECT error_message FROM events", "--format", "csv"]);
+    assert!(shown.contains("[redacted:") && !shown.contains(secret), "{shown}");
+    let mut folders = vec![program.lake()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("reading the lake") {
+            let path = entry.expect("reading the lake").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).expect("reading a file of the lake");
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "the secret stands in {}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_one_sentence_and_no_success() {
+    let program = Program::fresh();
+    for (arguments, code, said) in [
+        (vec!["sql", "-c", "SELECT 1"], 1, "there is no lake"),
+        (vec!["import", "nowhere.ndjson"], 1, "nowhere.ndjson"),
+        (vec!["sql", "--lake", "s3://bucket/lake", "-c", "SELECT 1"], 1, "only a local folder"),
+        (vec!["import"], 2, "FILE"),
+        (vec!["fly"], 2, "fly"),
+    ] {
+        let ended = program.run(&arguments);
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{arguments:?} wrote data");
+    }
+}
+
+#[test]
+fn a_statement_that_is_wrong_or_writes_is_refused_with_a_reason() {
+    let program = Program::fresh();
+    let file = write_lines(&program, "one.ndjson", &[event("org_a", 1).into_bytes()]);
+    program.ok(&["import", text(&file)]);
+    for (statement, said) in [
+        ("SELEKT 1", "SELEKT"),
+        ("SELECT orgid FROM events", "org_id"),
+        ("DROP TABLE events", ""),
+        ("COPY events TO 'x.csv'", ""),
+        ("SELECT 1; SELECT 2", ""),
+    ] {
+        let ended = program.run(&["sql", "-c", statement]);
+        assert_eq!(ended.code, Some(1), "{statement}: {}", ended.stdout);
+        assert!(ended.stderr.contains(said), "{statement}: {}", ended.stderr);
+    }
+    assert_eq!(program.number("SELECT count(*) FROM events"), 1);
+}
+
+#[test]
+fn an_org_sees_its_own_rows_and_no_others() {
+    let program = Program::fresh();
+    let events: Vec<Vec<u8>> =
+        (0..10).flat_map(|number| ["org_a", "org_b"].map(|org| event(org, number).into_bytes())).collect();
+    let file = write_lines(&program, "two-orgs.ndjson", &events);
+    program.ok(&["import", text(&file)]);
+    let rows = program.rows(&["sql", "--org", "org_b", "-c", "SELECT DISTINCT org_id FROM events"]);
+    assert_eq!(rows, [serde_json::json!({"org_id": "org_b"})]);
+    assert_eq!(program.number("SELECT count(*) FROM events"), 20);
+}
+
+#[test]
+fn an_import_that_was_killed_goes_on_where_the_table_stands() {
+    let program = Program::fresh();
+    for (round, step) in
+        ["lake-after-parquet", "lake-after-sync", "lake-before-log", "lake-after-log"].into_iter().enumerate()
+    {
+        let first = round as u64 * 1_000;
+        let lines: Vec<Vec<u8>> = (first..first + 500).map(|number| event("org_a", number).into_bytes()).collect();
+        let name = format!("round-{round}.ndjson");
+        let file = write_lines(&program, &name, &lines);
+        let fail = format!("{step}=return");
+        let mut killed = program.start(&name, &["import", text(&file)], &[("FAILPOINTS", &fail)]);
+        let ended = killed.wait(std::time::Duration::from_secs(60));
+        assert!(!ended.success(), "the fail point {step} was not reached");
+        program.ok(&["import", text(&file)]);
+        let judged = Judgement::of(&program.lake());
+        judged.assert_exactly_once();
+        assert_eq!(judged.accepted, (round as i64 + 1) * 500, "after {step}");
+        assert_eq!(judged.duplicates, 0, "after {step}");
+    }
+}
