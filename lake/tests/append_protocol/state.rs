@@ -65,6 +65,7 @@ pub(crate) struct Delivered {
     pub(crate) ingest_time: u8,
 }
 
+#[derive(Clone, Copy)]
 pub(crate) enum Standing {
     Ready,
     AlreadyThere,
