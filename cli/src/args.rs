@@ -29,6 +29,12 @@ pub(crate) struct Common {
     /// Where the tables are: a folder or a file:// URL [default: ./lake]
     #[arg(long, global = true, value_name = "URL", env = "CREDWATCH_LAKE")]
     pub(crate) lake: Option<String>,
+    /// Kafka brokers, host:port, separated by commas
+    #[arg(long, global = true, value_name = "LIST")]
+    pub(crate) brokers: Option<String>,
+    /// Kafka topics: names separated by commas, or a pattern that begins with ^
+    #[arg(long, global = true, value_name = "TOPICS")]
+    pub(crate) topic: Option<String>,
     /// Read as this org sees it; without it, as the operator
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) org: Option<String>,
@@ -59,9 +65,16 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run roles of the service until stopped: detect, api
-    #[command(after_help = "Example:\n  credwatch serve --roles detect,api --lake ./lake --listen 127.0.0.1:7980")]
+    /// Run roles of the service until stopped: ingest, detect, api
+    #[command(
+        after_help = "Examples:\n  credwatch serve --lake ./lake --listen 127.0.0.1:7980\n  credwatch serve --roles ingest,detect,api --brokers kafka-1:9092,kafka-2:9092 --topic audit"
+    )]
     Serve(Serve),
+    /// Read Kafka into the lake until stopped, each record exactly once
+    #[command(
+        after_help = "Examples:\n  credwatch ingest --brokers localhost:9092 --topic audit\n  credwatch ingest --config /etc/credwatch/credwatch.toml --topic '^audit-.*'\n  credwatch ingest --retire audit-old    # its clock no longer holds the others back"
+    )]
+    Ingest(Ingest),
     /// Read files into the lake: NDJSON or JSON, also gzip and zstd
     #[command(
         after_help = "Examples:\n  credwatch import cloudtrail.ndjson.gz\n  credwatch import part-*.zst --adapter event-v1 --max-rejects 0"
@@ -81,7 +94,7 @@ pub(crate) enum Command {
     /// Look at records that did not become events
     #[command(subcommand)]
     Rejects(Rejects),
-    /// Validate the configuration and the detector files, then probe storage
+    /// Validate the configuration and the detector files, then probe Kafka and storage
     Check,
 }
 
@@ -97,8 +110,16 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
+    Ingest,
     Detect,
     Api,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ingest {
+    /// Read nothing: take the clocks of a topic that is gone out of the watermark
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) retire: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use credwatch_ingest::binding::Binding;
+use credwatch_ingest::kafka;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -25,6 +26,8 @@ pub(crate) struct Configuration {
     pub(crate) detectors: Option<PathBuf>,
     /// Address of the API.
     pub(crate) listen: Option<std::net::SocketAddr>,
+    /// What is read from Kafka, and how it is reached.
+    pub(crate) kafka: kafka::Config,
     /// What to do with records, by topic or door.
     pub(crate) bindings: Vec<Binding>,
 }
@@ -39,6 +42,8 @@ pub(crate) fn load(common: &Common) -> anyhow::Result<Configuration> {
         overlay(&mut table, &name, &value);
     }
     flag(&mut table, &["lake"], common.lake.as_deref());
+    flag(&mut table, &["kafka", "brokers"], common.brokers.as_deref());
+    flag(&mut table, &["kafka", "topics"], common.topic.as_deref());
     Table::try_into(table).context("reading the configuration")
 }
 
@@ -145,9 +150,10 @@ mod tests {
         let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         let table: Table = example.parse().unwrap();
         let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-        let Configuration { lake: _, redaction_key_file: _, detectors: _, listen: _, bindings: _ } =
+        let Configuration { lake: _, redaction_key_file: _, detectors: _, listen: _, kafka: _, bindings: _ } =
             Table::try_into(table.clone()).unwrap();
-        assert_eq!(keys.len(), 5, "{keys:?}");
+        assert_eq!(keys.len(), 6, "{keys:?}");
+        assert_eq!(table["kafka"].as_table().unwrap().len(), 17);
         assert_eq!(table["bindings"][0].as_table().unwrap().len(), 6);
     }
 }

@@ -3,6 +3,7 @@
 //! Where a binding names source or org, the binding decides; where it does not, the payload does.
 
 use credwatch_schemas::ids::{OrgId, SourceId};
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,6 +43,20 @@ pub enum IdentityRule {
 }
 
 impl Binding {
+    /// Whether it decides about records of this topic or door.
+    pub fn is_for(&self, topic: &str) -> bool {
+        match (&self.topic, self.pattern()) {
+            (Some(_), Ok(Some(pattern))) => pattern.is_match(topic),
+            (Some(name), Ok(None)) => name == topic,
+            _ => false,
+        }
+    }
+
+    /// Its topic as a pattern, if it is one.
+    pub fn pattern(&self) -> Result<Option<Regex>, regex::Error> {
+        self.topic.as_deref().filter(|topic| topic.starts_with('^')).map(Regex::new).transpose()
+    }
+
     /// What it decides about a record, as text that never changes: part of an import's identity. Its name and topic
     /// are not in it, because they decide nothing.
     pub fn decisions(&self) -> String {
@@ -71,6 +86,15 @@ mod tests {
     fn an_absent_org_is_another_decision_than_one_called_none() {
         let named = Binding { org: Some(OrgId::new("None")), ..Binding::default() };
         assert_ne!(named.decisions(), Binding::default().decisions());
+    }
+
+    #[test]
+    fn a_topic_is_a_name_or_a_pattern_and_none_fits_nothing() {
+        let binding = |topic: &str| Binding { topic: Some(topic.into()), ..Binding::default() };
+        assert!(binding("audit").is_for("audit") && !binding("audit").is_for("audit-eu"));
+        assert!(binding("^audit-").is_for("audit-eu") && !binding("^audit-").is_for("audit"));
+        assert!(!binding("^(").is_for("(") && binding("^(").pattern().is_err());
+        assert!(!Binding::default().is_for("audit"));
     }
 
     #[test]

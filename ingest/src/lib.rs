@@ -21,6 +21,7 @@ mod event_v1;
 mod field;
 pub mod import;
 mod json;
+pub mod kafka;
 pub mod raw_record;
 pub mod redact;
 mod rejection;

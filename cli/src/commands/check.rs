@@ -1,4 +1,4 @@
-//! `credwatch check`: is what was configured sound, and can the lake be reached?
+//! `credwatch check`: is what was configured sound, and can Kafka and the lake be reached?
 //!
 //! It creates nothing: a lake that is not there yet is fine as long as it can be created.
 
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use credwatch_ingest::RedactionKey;
+use credwatch_ingest::kafka::probe;
 use credwatch_lake::{Access, Lake, LakeError};
 
 use crate::output;
@@ -16,12 +17,23 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<ExitCode> {
     output::line("configuration: ok")?;
     let registry = setting.registry()?;
     output::line(&format!("detectors: ok, {} of them", registry.detectors().len()))?;
+    output::line(&format!("kafka: {}", brokers(setting).await?))?;
     output::line(&format!("storage: ok, {}", storage(setting).await?))?;
     let key = setting.configuration.redaction_key_file();
     let known =
         if key.exists() { RedactionKey::load(&key)?.id().to_owned() } else { "drawn at the first import".into() };
     output::line(&format!("redaction key: ok, {known}"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn brokers(setting: &Setting) -> anyhow::Result<String> {
+    let config = setting.configuration.kafka.clone();
+    if config.brokers.is_empty() {
+        return Ok("not configured".into());
+    }
+    let topics = tokio::task::spawn_blocking(move || probe(&config)).await??;
+    let partitions: usize = topics.iter().map(|topic| topic.partitions).sum();
+    Ok(format!("ok, {} topics with {partitions} partitions", topics.len()))
 }
 
 async fn storage(setting: &Setting) -> anyhow::Result<String> {

@@ -9,6 +9,7 @@ mod check;
 mod detect;
 mod findings;
 mod import;
+mod ingest;
 mod rejects;
 mod serve;
 mod sql;
@@ -17,6 +18,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let setting = Setting::of(&arguments.common)?;
     match arguments.command {
         Command::Serve(asked) => serve::run(&setting, asked).await,
+        Command::Ingest(asked) => ingest::run(&setting, asked).await,
         Command::Import(asked) => import::run(&setting, asked).await,
         Command::Sql(asked) => sql::run(&setting, asked).await,
         Command::Findings(asked) => findings::run(&setting, asked).await,

@@ -1,4 +1,4 @@
-//! `credwatch serve`: detectors and the API until SIGINT or SIGTERM; the detectors stop before the API does.
+//! `credwatch serve`: ingest, detectors and the API until SIGINT or SIGTERM; ingest stops first, the API last.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::Mutex;
 
 use crate::args::{Role, Serve};
+use crate::commands::ingest;
 use crate::error_chain::story;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
@@ -30,12 +31,17 @@ const STOP_WITHIN: Duration = Duration::from_secs(30);
 const PORT: u16 = 7980;
 
 pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitCode> {
+    let registry = setting.registry()?;
+    let (mut running, board, nudge) = (Running::default(), Board::default(), Nudge::default());
+    if asked.roles.contains(&Role::Ingest) {
+        let wake = nudge.clone();
+        let source = ingest::source(setting, move || wake.nudge()).await?;
+        running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
+    }
     let judges = asked.roles.contains(&Role::Detect);
     let lake = if judges { setting.lake_to_judge().await? } else { setting.lake_to_read().await? };
-    let registry = setting.registry()?;
-    let (mut running, board) = (Running::default(), Board::default());
     if judges {
-        detect(&mut running, Engine::new(lake.clone(), registry.clone()), board.clone());
+        detect(&mut running, Engine::new(lake.clone(), registry.clone()), board.clone(), nudge);
     }
     if asked.roles.contains(&Role::Api) {
         let address = asked.listen.or(setting.configuration.listen);
@@ -51,7 +57,7 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-fn detect(running: &mut Running, engine: Engine, board: Board) {
+fn detect(running: &mut Running, engine: Engine, board: Board, nudge: Nudge) {
     let engine = Arc::new(Mutex::new(engine));
     running.add("detect", |stop| async move {
         let tick = move || {
@@ -60,7 +66,7 @@ fn detect(running: &mut Running, engine: Engine, board: Board) {
                 engine.lock().await.tick(&Ask::default(), now()).await.map(|_| ()).map_err(|error| story(&error.into()))
             }
         };
-        Ok(background::start("detect", TICK, Nudge::default(), board, stop, tick).await?)
+        Ok(background::start("detect", TICK, nudge, board, stop, tick).await?)
     });
 }
 

@@ -1,0 +1,58 @@
+//! `credwatch ingest`: Kafka into the lake until SIGINT or SIGTERM; what was gathered by then is committed.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use credwatch_ingest::kafka::KafkaSource;
+use credwatch_ingest::{Decoder, Limits};
+
+use crate::args::Ingest;
+use crate::output;
+use crate::running::asked_to_stop;
+use crate::setting::Setting;
+
+pub(crate) async fn run(setting: &Setting, asked: Ingest) -> anyhow::Result<ExitCode> {
+    if let Some(topic) = asked.retire {
+        return retire(setting, &topic).await;
+    }
+    let source = source(setting, || {}).await?;
+    eprintln!("reading {} at {}", source.config.topics, source.config.brokers);
+    // A signal that cannot be heard is no reason to stop reading: the process can still be killed at any time.
+    source.run(async { asked_to_stop().await.unwrap_or_default() }).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What reads Kafka as configured; `committed` is called after every commit.
+pub(crate) async fn source(
+    setting: &Setting,
+    committed: impl Fn() + Send + Sync + 'static,
+) -> anyhow::Result<KafkaSource> {
+    let config = setting.configuration.kafka.clone();
+    if config.brokers.is_empty() || config.topics.is_empty() {
+        bail!(
+            "reading Kafka needs --brokers and --topic (or \"kafka.brokers\" and \"kafka.topics\" in the configuration)"
+        );
+    }
+    let (lake, key) = setting.lake_to_fill().await?;
+    Ok(KafkaSource {
+        config,
+        lake,
+        decoder: Decoder::new(key, Limits::default()),
+        bindings: setting.configuration.bindings.clone(),
+        committed: Box::new(move |_| committed()),
+    })
+}
+
+async fn retire(setting: &Setting, topic: &str) -> anyhow::Result<ExitCode> {
+    let (lake, _) = setting.lake_to_fill().await?;
+    let clocks = lake.snapshot().await?.clocks();
+    let of_topic: Vec<_> = clocks.into_keys().filter(|partition| partition.topic == topic).collect();
+    if of_topic.is_empty() {
+        bail!("no clock of a topic {topic:?} holds the others back");
+    }
+    for partition in &of_topic {
+        lake.retire_clock(partition).await.with_context(|| format!("retiring the clock of {partition}"))?;
+    }
+    output::line(&format!("{topic}: clocks of {} partitions retired", of_topic.len()))?;
+    Ok(ExitCode::SUCCESS)
+}
