@@ -1,10 +1,11 @@
 //! A real Apache Kafka: one process that is broker and controller, on free ports, in a scratch folder.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -191,9 +192,14 @@ fn run(program: &str, arguments: &[&str]) {
     assert!(ended.status.success(), "{program} failed: {}", String::from_utf8_lossy(&ended.stderr));
 }
 
+/// A port that is free now, and that this process has not given away before.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("finding a free port");
-    listener.local_addr().expect("reading the free port").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    until("there is a free port", Duration::from_secs(10), || {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("finding a free port");
+        let port = listener.local_addr().expect("reading the free port").port();
+        GIVEN.lock().expect("no test panicked here").insert(port).then_some(port)
+    })
 }
 
 fn answers(address: &str) -> bool {

@@ -1,8 +1,12 @@
 //! The binary under test, run as its users run it: arguments in; stdout, stderr and an exit code out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use credwatch_lake::{Access, Lake};
+use credwatch_schemas::position::Partition;
+use credwatch_schemas::time::Micros;
 use tempfile::TempDir;
 
 use crate::guarded::Guarded;
@@ -75,10 +79,32 @@ impl Program {
 
     /// Starts it and goes on; what it says goes to `<folder>/<name>.log`.
     pub fn start(&self, name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Guarded {
-        let (binary, lake) = (binary(), self.lake());
+        let binary = binary();
         let command: Vec<&str> = [path(&binary)].into_iter().chain(arguments.iter().copied()).collect();
+        self.start_command(name, &command, environment)
+    }
+
+    /// The same, with the program somewhere in `command`.
+    pub fn start_command(&self, name: &str, command: &[&str], environment: &[(&str, &str)]) -> Guarded {
+        let lake = self.lake();
         let environment = [environment, &[("CREDWATCH_LAKE", path(&lake)), ("HOME", path(self.folder()))]].concat();
-        Guarded::start(&command, &environment, self.folder(), &self.log(name))
+        Guarded::start(command, &environment, self.folder(), &self.log(name))
+    }
+
+    /// How far each partition of the topic is in the lake; empty while there is no lake.
+    pub async fn positions(&self, topic: &str) -> BTreeMap<Partition, i64> {
+        let Ok(lake) = Lake::open(path(&self.lake()), Access::Read).await else { return BTreeMap::new() };
+        let mut positions = lake.snapshot().await.map(|snapshot| snapshot.positions()).unwrap_or_default();
+        positions.retain(|partition, _| partition.topic == topic);
+        positions
+    }
+
+    /// The clock of each partition of the topic that has one.
+    pub async fn clocks(&self, topic: &str) -> BTreeMap<Partition, Micros> {
+        let Ok(lake) = Lake::open(path(&self.lake()), Access::Read).await else { return BTreeMap::new() };
+        let mut clocks = lake.snapshot().await.map(|snapshot| snapshot.clocks()).unwrap_or_default();
+        clocks.retain(|partition, _| partition.topic == topic);
+        clocks
     }
 
     /// Where a started program's words go.

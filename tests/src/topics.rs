@@ -7,7 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::broker::Broker;
@@ -68,6 +68,14 @@ impl Broker {
         Feed { producer: config.create().expect("creating a producer") }
     }
 
+    /// A producer whose records count only when its transaction is committed.
+    pub fn transactional(&self, id: &str) -> Transactions {
+        let producer: BaseProducer =
+            self.client().set("transactional.id", id).create().expect("creating a transactional producer");
+        producer.init_transactions(PATIENCE).expect("beginning with transactions");
+        Transactions { producer }
+    }
+
     fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client().create().expect("creating a Kafka client")
     }
@@ -82,6 +90,32 @@ impl Broker {
 
     fn await_partitions(&self, name: &str, wanted: i32) {
         until("partitions have leaders", PATIENCE, || (self.partitions(name) == wanted).then_some(()));
+    }
+}
+
+/// Writes records to a broker, one transaction after the other.
+pub struct Transactions {
+    producer: BaseProducer,
+}
+
+impl std::fmt::Debug for Transactions {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Transactions")
+    }
+}
+
+impl Transactions {
+    /// One transaction with these records, committed or aborted.
+    pub fn send_and_end(&self, topic: &str, partition: i32, payloads: &[String], commit: bool) {
+        self.producer.begin_transaction().expect("beginning a transaction");
+        for payload in payloads {
+            let record = BaseRecord::<(), [u8]>::to(topic).partition(partition).payload(payload.as_bytes());
+            self.producer.send(record).map_err(|(error, _)| error).expect("producing to Kafka");
+        }
+        self.producer.flush(PATIENCE).expect("producing to Kafka");
+        let producer = &self.producer;
+        let ended = if commit { producer.commit_transaction(PATIENCE) } else { producer.abort_transaction(PATIENCE) };
+        ended.expect("ending a transaction");
     }
 }
 

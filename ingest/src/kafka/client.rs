@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -23,21 +24,36 @@ pub(super) enum Change {
     Revoked,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Notes {
+    created: Instant,
+    /// When the first statistics were taken, by the client's clock. That was after `created`, which ties the client's
+    /// clock to ours.
+    first_taken: OnceLock<i64>,
     changes: Mutex<VecDeque<Change>>,
-    standing: Mutex<Option<Standing>>,
+    standing: Mutex<Option<(Standing, Instant)>>,
     /// From then on partitions that are taken are given at once: nobody looks at the notes any more.
     is_closing: AtomicBool,
 }
 
 impl Notes {
+    /// `now` is an instant before the client is created.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            created: now,
+            first_taken: OnceLock::new(),
+            changes: Mutex::default(),
+            standing: Mutex::default(),
+            is_closing: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn next_change(&self) -> Option<Change> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// The newest statistics, once.
-    pub(super) fn take_standing(&self) -> Option<Standing> {
+    /// The newest statistics, once, and an instant after which they were certainly taken.
+    pub(super) fn take_standing(&self) -> Option<(Standing, Instant)> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -49,7 +65,12 @@ impl Notes {
 impl ClientContext for Notes {
     fn stats_raw(&self, statistics: &[u8]) {
         match Standing::parse(statistics) {
-            Ok(standing) => *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Some(standing),
+            Ok(standing) => {
+                let first = *self.first_taken.get_or_init(|| standing.taken());
+                let age = u64::try_from(standing.taken().saturating_sub(first)).unwrap_or(0);
+                let after = self.created + Duration::from_micros(age);
+                *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Some((standing, after));
+            }
             Err(error) => tracing::warn!(%error, "the Kafka client's statistics cannot be read"),
         }
     }

@@ -122,6 +122,7 @@ impl Config {
             // One rebalance takes everything and gives everything: what is gathered then belongs to nobody.
             .set("partition.assignment.strategy", "range")
             .set("session.timeout.ms", self.session()?.as_millis().to_string())
+            .set("heartbeat.interval.ms", (self.session()? / 6).as_millis().clamp(100, 3_000).to_string())
             // New partitions, and topics that fit a pattern, are found this soon.
             .set("topic.metadata.refresh.interval.ms", "10000")
             .set("statistics.interval.ms", "5000")

@@ -11,7 +11,8 @@ use credwatch_lake::{Appended, Lake, LakeSnapshot};
 use credwatch_schemas::position::Partition;
 use credwatch_schemas::time::Micros;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::runtime::Handle;
 
 use super::client::Notes;
@@ -100,11 +101,11 @@ impl Planner<'_> {
         positions: &BTreeMap<Partition, i64>,
     ) -> Result<Vec<(Partition, i64)>, KafkaError> {
         let metadata = self.consumer.fetch_metadata(Some(topic), PATIENCE).doing("ask Kafka for partitions")?;
-        let partitions = metadata.topics().iter().filter(|one| one.name() == topic).flat_map(|one| one.partitions());
+        let partitions = metadata.topics().iter().filter(|one| one.name() == topic).flat_map(MetadataTopic::partitions);
         let is_first = self.first_topics.contains(topic) && !positions.keys().any(|known| known.topic == topic);
         let start = if is_first { self.start } else { Start::Earliest };
         let mut unsettled = Vec::new();
-        for number in partitions.map(|partition| partition.id()) {
+        for number in partitions.map(MetadataPartition::id) {
             let partition = Partition { topic: topic.to_owned(), topic_id: id.to_owned(), partition: number };
             if !positions.contains_key(&partition) {
                 unsettled.push((partition, self.first_offset(topic, number, start)?));
@@ -124,7 +125,7 @@ impl Planner<'_> {
                 asked.add_partition_offset(topic, number, Offset::Offset(time.0.div_euclid(1_000))).doing(doing)?;
                 let answer = self.consumer.offsets_for_times(asked, PATIENCE).doing(doing)?;
                 // Kafka says "end" when every record is older.
-                Ok(match answer.elements().first().map(|found| found.offset()) {
+                Ok(match answer.elements().first().map(TopicPartitionListElem::offset) {
                     Some(Offset::Offset(offset)) => offset,
                     _ => high,
                 })

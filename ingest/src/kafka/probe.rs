@@ -1,17 +1,19 @@
 //! Whether Kafka is there, lets us in and has the topics: `credwatch check`, and the first step of every run.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError as Cause, RDKafkaErrorCode};
-use rdkafka::{ClientContext, Message};
-use std::sync::Mutex;
 
 use super::config::Config;
 use super::error::{Doing, KafkaError};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Of the client's queue that are looked through for a reason.
+const EVENTS: u32 = 200;
 
 /// A topic as the brokers describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +54,14 @@ fn chosen(config: &Config, all: Vec<Topic>) -> Result<Vec<Topic>, KafkaError> {
 
 fn unreachable(config: &Config, consumer: &BaseConsumer<Ears>, error: &Cause) -> KafkaError {
     // The call itself only times out; why stands in the events that wait in the client's queue.
-    while let Some(event) = consumer.poll(Duration::ZERO) {
-        drop(event.map(|message| message.offset()));
+    for _ in 0..EVENTS {
+        // Every poll serves an event or two; there is no message without a subscription.
+        drop(consumer.poll(Duration::from_millis(10)));
+        if consumer.context().has_heard_of_credentials() {
+            break;
+        }
     }
-    let heard = consumer.context().heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let heard = consumer.context().heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let brokers = config.brokers.clone();
     match heard {
         Some((RDKafkaErrorCode::Authentication, what)) => KafkaError::Credentials { brokers, what },
@@ -70,10 +76,17 @@ struct Ears {
     heard: Mutex<Option<(RDKafkaErrorCode, String)>>,
 }
 
+impl Ears {
+    fn has_heard_of_credentials(&self) -> bool {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*heard, Some((RDKafkaErrorCode::Authentication, _)))
+    }
+}
+
 impl ClientContext for Ears {
     fn error(&self, error: Cause, reason: &str) {
         let Some(code) = error.rdkafka_error_code() else { return };
-        let mut heard = self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.is_none() || code == RDKafkaErrorCode::Authentication {
             *heard = Some((code, reason.to_owned()));
         }

@@ -55,7 +55,7 @@ pub(super) struct Reader<'a> {
     plan_at: Option<Instant>,
     held: BTreeMap<String, Held>,
     /// Since then the held partitions are read.
-    begun: Micros,
+    begun: Instant,
     accumulator: Accumulator,
     flight: Option<Flight>,
     /// Nothing is committed before this instant: Kafka could not say whether the topics are still the same.
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
                 .map_err(|error| KafkaError::Binding { name: binding.name.clone(), what: error.to_string() })?;
         }
         let consumer: BaseConsumer<Notes> =
-            source.config.build()?.create_with_context(Notes::default()).doing("set up a client of Kafka")?;
+            source.config.build()?.create_with_context(Notes::new(Instant::now())).doing("set up a client of Kafka")?;
         consumer.subscribe(&source.config.subscription()).doing("subscribe to the topics")?;
         Ok(Self {
             source,
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
             wanted: Vec::new(),
             plan_at: None,
             held: BTreeMap::new(),
-            begun: Micros(0),
+            begun: Instant::now(),
             accumulator: Accumulator::new(source.config.cut()?),
             flight: None,
             commit_at: Instant::now(),
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
             self.follow_the_group()?;
             self.plan_if_due()?;
             self.poll()?;
-            self.look_at_standing()?;
+            self.look_at_standing();
             self.land(Duration::ZERO);
             self.commit_if_due()?;
         }
@@ -193,8 +193,8 @@ impl<'a> Reader<'a> {
             });
             held.partitions.insert(partition.partition, partition);
         }
-        self.begun = now();
         self.consumer.assign(&list).doing("assign partitions")?;
+        self.begun = Instant::now();
         // Pausing outlives an assignment.
         self.is_paused = true;
         self.resume();
@@ -244,16 +244,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The client's statistics come every few seconds: lag, and which partitions are read to their end.
-    fn look_at_standing(&mut self) -> Result<(), KafkaError> {
-        let Some(standing) = self.consumer.context().take_standing() else { return Ok(()) };
-        if !standing.is_after(self.begun) {
-            return Ok(());
+    fn look_at_standing(&mut self) {
+        let Some((standing, taken_after)) = self.consumer.context().take_standing() else { return };
+        // Older ones may speak of a place that we have left: then their end is not ours.
+        if taken_after <= self.begun {
+            return;
         }
         if let Ok(snapshot) = self.runtime.block_on(self.source.lake.snapshot()) {
             self.idle.see(snapshot.clocks().into_values().max(), Instant::now());
         }
         self.tell_ends(&standing);
-        Ok(())
     }
 
     fn tell_ends(&mut self, standing: &Standing) {
@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
         let mut lag = 0;
         for partition in self.held.values().flat_map(|held| held.partitions.values()) {
             lag += standing.lag(partition, &self.accumulator).unwrap_or(0);
-            let Some(end) = standing.read_end(partition, &self.accumulator) else { continue };
+            let Some(end) = standing.read_end(partition) else { continue };
             self.accumulator.skip_to(partition, end);
             if let Some(clock) = clock {
                 self.accumulator.tell_clock(partition, clock);
@@ -392,13 +392,13 @@ impl<'a> Reader<'a> {
     fn pause(&mut self) {
         if !self.is_paused {
             tracing::info!("storage is slow or away: reading pauses");
-            self.is_paused = self.with_assignment(|consumer, list| consumer.pause(list));
+            self.is_paused = self.with_assignment(BaseConsumer::pause);
         }
     }
 
     fn resume(&mut self) {
         if self.is_paused {
-            self.is_paused = !self.with_assignment(|consumer, list| consumer.resume(list));
+            self.is_paused = !self.with_assignment(BaseConsumer::resume);
         }
     }
 

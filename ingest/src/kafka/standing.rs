@@ -9,13 +9,13 @@ use serde::Deserialize;
 
 use crate::accumulate::Accumulator;
 use credwatch_schemas::position::Partition;
-use credwatch_schemas::time::{MINUTE, Micros, SECOND};
+use credwatch_schemas::time::MINUTE;
 
 /// The part of librdkafka's statistics that is used; its documents call the fields so.
 #[derive(Debug, Deserialize)]
 pub(super) struct Standing {
-    /// Wall clock, seconds.
-    time: i64,
+    /// When they were taken: microseconds of a clock that never goes back, from an unknown beginning.
+    ts: i64,
     #[serde(default)]
     brokers: BTreeMap<String, Broker>,
     #[serde(default)]
@@ -41,9 +41,8 @@ struct One {
     leader: i64,
     /// Messages that are fetched and not yet polled.
     fetchq_cnt: i64,
+    /// What is fetched next.
     next_offset: i64,
-    /// After the last message that was polled; negative when there was none.
-    app_offset: i64,
     /// The end for readers of committed records.
     ls_offset: i64,
 }
@@ -53,20 +52,19 @@ impl Standing {
         serde_json::from_slice(json)
     }
 
-    /// Whether it was taken so long after `begun` that it cannot speak of what was read before.
-    pub(super) fn is_after(&self, begun: Micros) -> bool {
-        self.time > begun.0.div_euclid(SECOND) + 1
+    /// When they were taken, by the client's clock.
+    pub(super) fn taken(&self) -> i64 {
+        self.ts
     }
 
-    /// The partition's end, if everything below it was read: the leader answered within a minute, nothing waits in the
-    /// client, and all that it gave us was taken.
-    pub(super) fn read_end(&self, partition: &Partition, accumulator: &Accumulator) -> Option<i64> {
+    /// The partition's end, if everything below it was read: the leader answered within a minute, and nothing waits in
+    /// the client. Only true of statistics that were taken since the partition is read from where it is read.
+    pub(super) fn read_end(&self, partition: &Partition) -> Option<i64> {
         let one = self.one(partition)?;
         let leader = self.brokers.values().find(|broker| broker.nodeid == one.leader)?;
         let is_heard = (0..MINUTE).contains(&leader.rxidle);
-        let has_taken = accumulator.end(partition).is_some_and(|end| end >= one.app_offset);
         let is_at_end = one.ls_offset >= 0 && one.next_offset == one.ls_offset && one.fetchq_cnt == 0;
-        (is_heard && has_taken && is_at_end).then_some(one.next_offset)
+        (is_heard && is_at_end).then_some(one.next_offset)
     }
 
     /// Records that Kafka has and we have not read.
@@ -89,44 +87,34 @@ mod tests {
         Partition { topic: "audit".into(), topic_id: "id".into(), partition: 0 }
     }
 
-    fn standing(next: i64, end: i64, app: i64, waiting: i64, idle: i64) -> Standing {
+    fn standing(next: i64, end: i64, waiting: i64, idle: i64) -> Standing {
         let text = format!(
-            r#"{{"time":100,"brokers":{{"k:1":{{"nodeid":1,"rxidle":{idle}}}}},"topics":{{"audit":{{"partitions":{{"0":
-            {{"leader":1,"fetchq_cnt":{waiting},"next_offset":{next},"app_offset":{app},"ls_offset":{end}}}}}}}}}}}"#
+            r#"{{"ts":100,"brokers":{{"k:1":{{"nodeid":1,"rxidle":{idle}}}}},"topics":{{"audit":{{"partitions":{{"0":
+            {{"leader":1,"fetchq_cnt":{waiting},"next_offset":{next},"ls_offset":{end}}}}}}}}}}}"#
         );
         Standing::parse(text.as_bytes()).unwrap()
     }
 
-    fn read_up_to(end: i64) -> Accumulator {
-        let mut accumulator = Accumulator::new(Cut::default());
-        accumulator.begin(&partition(), Some(end), end, ClockRule::Moves);
-        accumulator
-    }
-
     #[test]
     fn trailing_markers_are_read_when_the_client_stands_behind_them() {
-        assert_eq!(standing(9, 9, 7, 0, 1).read_end(&partition(), &read_up_to(7)), Some(9));
+        assert_eq!(standing(9, 9, 0, 1).read_end(&partition()), Some(9));
     }
 
     #[test]
     fn it_is_not_the_end_while_anything_is_unread_unpolled_or_unheard() {
         let partition = partition();
-        assert_eq!(standing(8, 9, 7, 0, 1).read_end(&partition, &read_up_to(7)), None);
-        assert_eq!(standing(9, 9, 7, 1, 1).read_end(&partition, &read_up_to(7)), None);
-        assert_eq!(standing(9, 9, 7, 0, MINUTE).read_end(&partition, &read_up_to(7)), None);
-        assert_eq!(standing(9, 9, 7, 0, -1).read_end(&partition, &read_up_to(7)), None);
-    }
-
-    #[test]
-    fn statistics_from_before_we_went_back_do_not_count() {
-        assert_eq!(standing(9, 9, 7, 0, 1).read_end(&partition(), &read_up_to(3)), None);
-        assert!(!standing(9, 9, 7, 0, 1).is_after(Micros(99 * SECOND)));
-        assert!(standing(9, 9, 7, 0, 1).is_after(Micros(98 * SECOND)));
+        assert_eq!(standing(8, 9, 0, 1).read_end(&partition), None);
+        assert_eq!(standing(9, 9, 1, 1).read_end(&partition), None);
+        assert_eq!(standing(9, 9, 0, MINUTE).read_end(&partition), None);
+        assert_eq!(standing(9, 9, 0, -1).read_end(&partition), None);
+        assert_eq!(standing(-1001, -1001, 0, 1).read_end(&partition), None);
     }
 
     #[test]
     fn lag_is_what_kafka_has_above_what_was_read() {
-        assert_eq!(standing(9, 12, 7, 0, 1).lag(&partition(), &read_up_to(7)), Some(5));
-        assert_eq!(standing(9, -1001, 7, 0, 1).lag(&partition(), &read_up_to(7)), None);
+        let mut accumulator = Accumulator::new(Cut::default());
+        accumulator.begin(&partition(), Some(7), 7, ClockRule::Moves);
+        assert_eq!(standing(9, 12, 0, 1).lag(&partition(), &accumulator), Some(5));
+        assert_eq!(standing(9, -1001, 0, 1).lag(&partition(), &accumulator), None);
     }
 }
