@@ -1,12 +1,23 @@
-# `make test` proves it. The rest is for people who work on it.
-.PHONY: build test fmt needs needs-test
+# The two commands of the README are `make demo` and `make test`. The rest is for people who work on it.
+.PHONY: demo test bench build fmt needs needs-test
+
+demo: needs
+	@scripts/stage "building credwatch (the first time takes about 20 minutes on 2 cores)" \
+	  cargo build --quiet --profile fast --bin credwatch
+	@exec target/fast/credwatch demo $(ARGS)
+
+test: needs-test
+	@scripts/test
 
 build: needs
 	@scripts/stage "building credwatch (the first time takes about 10 minutes on 2 cores)" \
 	  cargo build --quiet --bin credwatch
 
-test: needs-test
-	@scripts/test
+bench: needs-test
+	@target/venv/bin/pip install -q confluent-kafka==2.12.1
+	@scripts/stage "building the bench (the first time takes about 20 minutes on 2 cores)" \
+	  cargo build --quiet --profile fast --bins
+	@target/fast/bench $(EVENTS)
 
 fmt:
 	cargo fmt --all

@@ -75,6 +75,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  credwatch ingest --brokers localhost:9092 --topic audit\n  credwatch ingest --config /etc/credwatch/credwatch.toml --topic '^audit-.*'\n  credwatch ingest --retire audit-old    # its clock no longer holds the others back"
     )]
     Ingest(Ingest),
+    /// Show everything at work in one process, with simulated agents and nothing to install
+    #[command(after_help = "Examples:\n  credwatch demo\n  credwatch demo --seed 11 --keep ./demo --port 7981")]
+    Demo(Demo),
+    /// Write simulated traffic with known incidents to a file or to Kafka
+    #[command(
+        after_help = "Examples:\n  credwatch simulate --seed 7 --days 10 --out audit.ndjson    # the truth goes to audit.truth.ndjson\n  credwatch simulate --events 30000 --brokers localhost:9092 --topic audit"
+    )]
+    Simulate(Simulate),
     /// Read files into the lake: NDJSON or JSON, also gzip and zstd
     #[command(
         after_help = "Examples:\n  credwatch import cloudtrail.ndjson.gz\n  credwatch import part-*.zst --adapter event-v1 --max-rejects 0"
@@ -120,6 +128,38 @@ pub(crate) struct Ingest {
     /// Read nothing: take the clocks of a topic that is gone out of the watermark
     #[arg(long, value_name = "TOPIC")]
     pub(crate) retire: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Decides who there is and what happens
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Keep the lake in this folder; without it, it goes with the program
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Of the API on 127.0.0.1
+    #[arg(long, value_name = "P", default_value_t = 7980)]
+    pub(crate) port: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Decides every byte
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Days of event time
+    #[arg(long, value_name = "D", default_value_t = 10)]
+    pub(crate) days: u32,
+    /// Exactly so many events in those days, instead of what the agents' habits give
+    #[arg(long, value_name = "N")]
+    pub(crate) events: Option<u64>,
+    /// Event time of the beginning [default: 2026-06-01T00:00:00Z]
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) from: Option<Micros>,
+    /// Write NDJSON here; the truth goes beside it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

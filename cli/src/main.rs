@@ -14,10 +14,12 @@ mod error_chain;
 mod finding_text;
 mod output;
 mod plain_text;
+mod producing;
 mod running;
 mod setting;
 mod statements;
 mod status_text;
+mod upkeep;
 mod wall_clock;
 
 fn main() -> ExitCode {
@@ -46,7 +48,8 @@ fn main() -> ExitCode {
 
 /// Logs go to stderr; what a person asked for never mixes with them. `RUST_LOG` overrides the level.
 fn start_log(common: &args::Common) {
-    let default = if common.verbose { "info" } else { "warn" };
+    // The libraries below talk a lot; who wants to hear them asks with RUST_LOG.
+    let default = if common.verbose { "warn,credwatch=info" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -95,6 +95,11 @@ impl Broker {
         self.process.take().expect("the broker runs").kill9();
     }
 
+    /// The id of its process.
+    pub fn process_id(&self) -> &str {
+        self.process.as_ref().expect("the broker runs").id()
+    }
+
     /// Client settings for the plain listener.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();

@@ -113,10 +113,12 @@ impl Program {
     }
 }
 
-/// Cargo puts the tests beside the binary that was built with them.
+/// Cargo puts tests into a folder beside the binary that was built with them, and other binaries beside it.
 pub fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let binary = test.parent().and_then(Path::parent).expect("a test lies in target/<profile>/deps").join("credwatch");
+    let own = std::env::current_exe().expect("a program knows its own path");
+    let folder = own.parent().expect("a program lies in a folder");
+    let folder = if folder.ends_with("deps") { folder.parent().expect("target/<profile>/deps") } else { folder };
+    let binary = folder.join("credwatch");
     assert!(
         binary.exists(),
         "the binary under test is missing; build it with: cargo build --bin credwatch --features credwatch-cli/failpoints"

@@ -1,15 +1,21 @@
 //! `credwatch ingest`: Kafka into the lake until SIGINT or SIGTERM; what was gathered by then is committed.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use credwatch_ingest::kafka::KafkaSource;
 use credwatch_ingest::{Decoder, Limits};
+use credwatch_server::background::Board;
 
 use crate::args::Ingest;
 use crate::output;
-use crate::running::asked_to_stop;
+use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
+use crate::upkeep;
+
+/// The last commit, and the way out of the group.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(setting: &Setting, asked: Ingest) -> anyhow::Result<ExitCode> {
     if let Some(topic) = asked.retire {
@@ -17,8 +23,14 @@ pub(crate) async fn run(setting: &Setting, asked: Ingest) -> anyhow::Result<Exit
     }
     let source = source(setting, || {}).await?;
     eprintln!("reading {} at {}", source.config.topics, source.config.brokers);
-    // A signal that cannot be heard is no reason to stop reading: the process can still be killed at any time.
-    source.run(async { asked_to_stop().await.unwrap_or_default() }).await?;
+    let mut running = Running::default();
+    upkeep::start(&mut running, &source.lake, &Board::default());
+    running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
+    let early = tokio::select! {
+        asked = asked_to_stop() => asked,
+        (_, ended) = running.ended() => ended,
+    };
+    early.and(running.stop(STOP_WITHIN).await)?;
     Ok(ExitCode::SUCCESS)
 }
 

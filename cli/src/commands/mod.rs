@@ -6,12 +6,14 @@ use crate::args::{Arguments, Command, Rejects};
 use crate::setting::Setting;
 
 mod check;
+mod demo;
 mod detect;
 mod findings;
 mod import;
 mod ingest;
 mod rejects;
 mod serve;
+mod simulate;
 mod sql;
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -19,6 +21,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve(asked) => serve::run(&setting, asked).await,
         Command::Ingest(asked) => ingest::run(&setting, asked).await,
+        Command::Demo(asked) => demo::run(&setting, asked).await,
+        Command::Simulate(asked) => simulate::run(&setting, asked).await,
         Command::Import(asked) => import::run(&setting, asked).await,
         Command::Sql(asked) => sql::run(&setting, asked).await,
         Command::Findings(asked) => findings::run(&setting, asked).await,

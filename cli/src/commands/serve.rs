@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use credwatch_detectors::{Ask, Engine, Registry};
+use credwatch_detectors::{Ask, Engine, Registry, Tick};
 use credwatch_lake::Lake;
 use credwatch_query::Limits;
 use credwatch_server::api::{Api, Listening};
@@ -19,6 +19,7 @@ use crate::commands::ingest;
 use crate::error_chain::story;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
+use crate::upkeep;
 use crate::wall_clock::now;
 
 /// New rows are judged at the latest after this long.
@@ -28,6 +29,8 @@ const LIMITS: Limits =
     Limits { time: Duration::from_secs(30), memory_bytes: 256 << 20, rows: 1_000_000, bytes: 256 << 20 };
 /// All parts together stop within this long.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// Between two upkeeps of the metrics.
+const UPKEEP: Duration = Duration::from_secs(5);
 const PORT: u16 = 7980;
 
 pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitCode> {
@@ -36,12 +39,13 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     if asked.roles.contains(&Role::Ingest) {
         let wake = nudge.clone();
         let source = ingest::source(setting, move || wake.nudge()).await?;
+        upkeep::start(&mut running, &source.lake, &board);
         running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     }
     let judges = asked.roles.contains(&Role::Detect);
     let lake = if judges { setting.lake_to_judge().await? } else { setting.lake_to_read().await? };
     if judges {
-        detect(&mut running, Engine::new(lake.clone(), registry.clone()), board.clone(), nudge);
+        detect(&mut running, Engine::new(lake.clone(), registry.clone()), board.clone(), nudge, |_| {});
     }
     if asked.roles.contains(&Role::Api) {
         let address = asked.listen.or(setting.configuration.listen);
@@ -57,20 +61,34 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-fn detect(running: &mut Running, engine: Engine, board: Board, nudge: Nudge) {
+/// Judges whatever is new, for good; `told` hears of every tick.
+pub(crate) fn detect(
+    running: &mut Running,
+    engine: Engine,
+    board: Board,
+    nudge: Nudge,
+    told: impl Fn(&Tick) + Copy + Send + Sync + 'static,
+) {
     let engine = Arc::new(Mutex::new(engine));
     running.add("detect", |stop| async move {
         let tick = move || {
             let engine = Arc::clone(&engine);
             async move {
-                engine.lock().await.tick(&Ask::default(), now()).await.map(|_| ()).map_err(|error| story(&error.into()))
+                engine
+                    .lock()
+                    .await
+                    .tick(&Ask::default(), now())
+                    .await
+                    .map(|tick| told(&tick))
+                    .map_err(|error| story(&error.into()))
             }
         };
         Ok(background::start("detect", TICK, nudge, board, stop, tick).await?)
     });
 }
 
-async fn api(
+/// Answers at `address` until the end.
+pub(crate) async fn api(
     running: &mut Running,
     lake: Lake,
     registry: Registry,
@@ -78,6 +96,15 @@ async fn api(
     address: SocketAddr,
 ) -> anyhow::Result<()> {
     let metrics = PrometheusBuilder::new().install_recorder().context("starting the metrics")?;
+    let histograms = metrics.clone();
+    running.add("metrics", |stop| async move {
+        // Without it, what was observed piles up until somebody asks.
+        while !stop.is_cancelled() {
+            histograms.run_upkeep();
+            tokio::time::timeout(UPKEEP, stop.cancelled()).await.unwrap_or_default();
+        }
+        Ok(())
+    });
     let listening = Listening::bind(address).await?;
     eprintln!("listening on http://{}", listening.address());
     let api = Api::new(lake, registry, LIMITS, board, metrics);

@@ -56,7 +56,7 @@ impl Planner<'_> {
     pub(super) fn plan(&self, wanted: &[(String, i32)]) -> Result<Plan, KafkaError> {
         let topics: BTreeSet<&str> = wanted.iter().map(|(topic, _)| topic.as_str()).collect();
         let topics: Vec<&str> = topics.into_iter().collect();
-        let ids = topic_ids::ask(self.consumer.client().native_ptr(), &topics)?;
+        let ids = topic_ids::ask(self.consumer, &topics)?;
         let positions = self.settle(&ids)?;
         let mut plan = Plan::default();
         plan.absent.extend(topics.iter().filter(|topic| !ids.contains_key(**topic)).map(|topic| (*topic).to_owned()));

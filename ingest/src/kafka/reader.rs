@@ -308,7 +308,7 @@ impl<'a> Reader<'a> {
     /// Asked after the last read of the batch: an offset means nothing if the topic became another one meanwhile.
     fn are_topics_the_same(&self) -> Result<bool, KafkaError> {
         let topics: Vec<&str> = self.held.keys().map(String::as_str).collect();
-        let ids = topic_ids::ask(self.consumer.client().native_ptr(), &topics)?;
+        let ids = topic_ids::ask(&self.consumer, &topics)?;
         let changed = self.held.iter().find(|(topic, held)| ids.get(*topic) != Some(&held.id));
         if let Some((topic, _)) = changed {
             tracing::warn!(topic, "the topic is not the one that was read: it was deleted or created again");

@@ -1,16 +1,20 @@
 //! Kafka's own id of a topic, which tells a topic from one that was created again under its name.
 //!
 //! The safe wrapper has no call for it, so this file asks librdkafka itself: the only unsafe code of the project. Every
-//! object that is created here is destroyed here, by its guard, and no pointer leaves [`ask`].
+//! object that is created here is destroyed here, by its guard, and no pointer leaves [`describe`].
 #![expect(unsafe_code, reason = "rdkafka has no safe call that returns a topic's id")]
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};
+use std::time::Duration;
 
 use rdkafka::bindings as native;
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 
-use super::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::client::Notes;
+use super::error::{Doing, KafkaError};
 
 const PATIENCE_MS: i32 = 10_000;
 /// How the all-zero id reads, which brokers without ids send.
@@ -18,10 +22,19 @@ const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 const DOING: &str = "ask Kafka for the ids of topics";
 
 /// The id of each topic that exists; empty where the broker has none.
-pub(super) fn ask(client: *mut native::rd_kafka_t, topics: &[&str]) -> Result<BTreeMap<String, String>, KafkaError> {
-    if topics.is_empty() {
-        return Ok(BTreeMap::new());
-    }
+pub(super) fn ask(consumer: &BaseConsumer<Notes>, topics: &[&str]) -> Result<BTreeMap<String, String>, KafkaError> {
+    let Some(first) = topics.first() else { return Ok(BTreeMap::new()) };
+    // Any broker can say it. Left alone the library asks the controller, which not every cluster names.
+    let patience = Duration::from_millis(u64::from(PATIENCE_MS.unsigned_abs()));
+    let broker = consumer.fetch_metadata(Some(first), patience).doing(DOING)?.orig_broker_id();
+    describe(consumer.client().native_ptr(), broker, topics)
+}
+
+fn describe(
+    client: *mut native::rd_kafka_t,
+    broker: i32,
+    topics: &[&str],
+) -> Result<BTreeMap<String, String>, KafkaError> {
     let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     // SAFETY: `client` is a live client for the whole call (its owner lends it); `pointers` and the names they point to
@@ -34,6 +47,7 @@ pub(super) fn ask(client: *mut native::rd_kafka_t, topics: &[&str]) -> Result<BT
         let options = Guard(native::rd_kafka_AdminOptions_new(client, kind), native::rd_kafka_AdminOptions_destroy);
         let mut text = [0; 256];
         native::rd_kafka_AdminOptions_set_request_timeout(options.0, PATIENCE_MS, text.as_mut_ptr(), text.len());
+        native::rd_kafka_AdminOptions_set_broker(options.0, broker, text.as_mut_ptr(), text.len());
         native::rd_kafka_DescribeTopics(client, names.0, options.0, queue.0);
         let event = native::rd_kafka_queue_poll(queue.0, PATIENCE_MS + 1_000);
         if event.is_null() {

@@ -5,6 +5,7 @@
 mod faults;
 mod kills;
 mod life;
+mod real;
 mod security;
 
 use std::time::Duration;
