@@ -19,13 +19,15 @@ pub(crate) fn statement(org: Option<&OrgId>, between: (Micros, Micros), predicat
     )
 }
 
-/// A JSON value as an SQL literal; an absent one is NULL.
+/// A JSON value as an SQL literal; an absent one is NULL, and a list is what stands after IN.
 pub(crate) fn literal(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => quoted(text),
-        Value::Array(_) | Value::Object(_) => quoted(&value.to_string()),
+        Value::Array(items) if items.is_empty() => "(NULL)".to_owned(),
+        Value::Array(items) => format!("({})", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Value::Object(_) => quoted(&value.to_string()),
     }
 }
 
@@ -43,6 +45,8 @@ mod tests {
         assert_eq!(literal(&json!("x' OR '1'='1")), "'x'' OR ''1''=''1'");
         assert_eq!(literal(&json!(null)), "NULL");
         assert_eq!(literal(&json!(7)), "7");
+        assert_eq!(literal(&json!(["a", "b'); DROP"])), "('a', 'b''); DROP')");
+        assert_eq!(literal(&json!([])), "(NULL)");
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn parameters(definition: &Definition) -> String {
 }
 
 fn stories(definition: &Definition) -> String {
-    let line = |story: &crate::definition::Story| match story.findings.len() {
+    let line = |story: &crate::definition::Story| match story.expected_findings().len() {
         0 => format!("- {}: nothing", story.name),
         1 => format!("- {}: one finding", story.name),
         more => format!("- {}: {more} findings", story.name),

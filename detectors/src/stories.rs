@@ -156,10 +156,10 @@ fn row_of(event: &Event, offset: i64) -> Value {
 pub fn failures(story: &Story, told: &Told) -> Vec<String> {
     let mut failures = told.failed.clone();
     let mut left: Vec<Value> = told.findings.iter().map(|finding| json!(finding)).collect();
-    for expected in &story.findings {
-        match left.iter().position(|finding| covers(finding, &Value::Object(expected.clone()))) {
+    for expected in story.expected_findings() {
+        match left.iter().position(|finding| covers(finding, &expected)) {
             Some(place) => drop(left.remove(place)),
-            None => failures.push(format!("no finding is {}", shown(expected))),
+            None => failures.push(format!("no finding is {expected}")),
         }
     }
     failures.extend(left.iter().map(|finding| format!("nobody expected {finding}")));

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 pub use span::Span;
 pub use store::{Aggregate, Ledger, Merge, Rollup};
-pub use story::{Story, StoryEvent};
+pub use story::{Expected, Story, StoryEvent};
 pub use template::Template;
 
 /// A detector's file, validated.

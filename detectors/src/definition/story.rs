@@ -26,7 +26,7 @@ pub struct Story {
     #[serde(default)]
     pub org_settings: BTreeMap<String, Map<String, Value>>,
     /// Exactly the findings that are not withdrawn; of each, the fields that matter.
-    pub findings: Vec<Map<String, Value>>,
+    pub findings: Vec<Expected>,
     /// Each must be covered by an outcome that the engine gives.
     #[serde(default)]
     pub outcomes: Vec<Map<String, Value>>,
@@ -46,6 +46,15 @@ pub struct StoryEvent {
     pub fields: Map<String, Value>,
 }
 
+/// One finding, or one for each `{i}` from 0 on.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Expected {
+    #[serde(default)]
+    pub repeat: Option<u32>,
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
+}
+
 /// A story that repeats more than this is a benchmark.
 const MOST_REPETITIONS: u32 = 100_000;
 
@@ -58,6 +67,21 @@ impl Story {
             written.expand(position + 1, &self.defaults, &mut events).map_err(numbered)?;
         }
         Ok(events)
+    }
+
+    /// Every finding that must be there, each as the fields that matter.
+    pub fn expected_findings(&self) -> Vec<Value> {
+        self.findings.iter().flat_map(Expected::expand).collect()
+    }
+}
+
+impl Expected {
+    fn expand(&self) -> impl Iterator<Item = Value> {
+        (0..self.repeat.unwrap_or(1)).map(|number| {
+            let mut whole = Value::Object(self.fields.clone());
+            number_texts(&mut whole, number);
+            whole
+        })
     }
 }
 
@@ -130,6 +154,14 @@ mod tests {
         assert_eq!(events[2].dest_host.as_deref(), Some("h2.example"));
         assert_eq!(events[2].time, Micros::parse("2026-06-01T00:02:00Z"));
         assert_eq!(events[2].org_id.as_deref(), Some("org_a"));
+    }
+
+    #[test]
+    fn a_repeated_expectation_is_one_finding_for_each_number() {
+        let text = "name: s\nevents: []\nfindings: [{repeat: 2, subject: {agent_id: 'a{i}'}}, {severity: low}]\n";
+        let told: Story = serde_yaml_ng::from_str(text).unwrap();
+        let expected = json!([{"subject": {"agent_id": "a0"}}, {"subject": {"agent_id": "a1"}}, {"severity": "low"}]);
+        assert_eq!(json!(told.expected_findings()), expected);
     }
 
     #[test]
