@@ -11,3 +11,4 @@ pub mod program;
 pub mod records;
 pub mod topics;
 pub mod waiting;
+pub mod way;

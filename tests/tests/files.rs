@@ -171,3 +171,22 @@ fn an_import_that_was_killed_goes_on_where_the_table_stands() {
         assert_eq!(judged.duplicates, 0, "after {step}");
     }
 }
+
+#[test]
+fn a_copy_of_a_detector_under_another_id_works_without_a_rebuild() {
+    let (program, file) = (Program::fresh(), real_file());
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../detectors/library/new-destination.yaml");
+    let content = std::fs::read_to_string(library).expect("the library is in the project");
+    let folder = program.folder().join("ours");
+    std::fs::create_dir(&folder).expect("creating a folder");
+    let copy = folder.join("our-destinations.yaml");
+    std::fs::write(&copy, content.replacen("id: new-destination", "id: our-destinations", 1)).expect("writing a file");
+    let config = program.folder().join("credwatch.toml");
+    std::fs::write(&config, format!("detectors = {:?}\n", text(&folder))).expect("writing a file");
+    let config = ["--config", text(&config)];
+    program.ok(&["import", text(&file)]);
+    program.ok(&[&config[..], &["detect", "run", "--learn-until", "2023-07-10T11:56:00Z"]].concat());
+    let of = |id: &str| program.rows(&[&config[..], &["findings", "list", "--all", "--detector", id]].concat()).len();
+    assert!(of("new-destination") > 0);
+    assert_eq!(of("our-destinations"), of("new-destination"));
+}

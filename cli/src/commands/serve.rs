@@ -36,16 +36,24 @@ const PORT: u16 = 7980;
 pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitCode> {
     let registry = setting.registry()?;
     let (mut running, board, nudge) = (Running::default(), Board::default(), Nudge::default());
-    if asked.roles.contains(&Role::Ingest) {
-        let wake = nudge.clone();
-        let source = ingest::source(setting, move || wake.nudge()).await?;
+    let wake = nudge.clone();
+    let source = match asked.roles.contains(&Role::Ingest) {
+        true => Some(ingest::source(setting, move || wake.nudge()).await?),
+        false => None,
+    };
+    let judges = asked.roles.contains(&Role::Detect);
+    let lake = if judges { setting.lake_to_judge().await? } else { setting.lake_to_read().await? };
+    let mut engine = Engine::new(lake.clone(), registry.clone());
+    if judges && lake.snapshot().await?.clocks().is_empty() {
+        // Detectors hold from the beginning in a lake without clocks. The first commit brings one.
+        engine.tick(&Ask::default(), now()).await?;
+    }
+    if let Some(source) = source {
         upkeep::start(&mut running, &source.lake, &board);
         running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     }
-    let judges = asked.roles.contains(&Role::Detect);
-    let lake = if judges { setting.lake_to_judge().await? } else { setting.lake_to_read().await? };
     if judges {
-        detect(&mut running, Engine::new(lake.clone(), registry.clone()), board.clone(), nudge, |_| {});
+        detect(&mut running, engine, board.clone(), nudge, |_| {});
     }
     if asked.roles.contains(&Role::Api) {
         let address = asked.listen.or(setting.configuration.listen);
@@ -71,16 +79,17 @@ pub(crate) fn detect(
 ) {
     let engine = Arc::new(Mutex::new(engine));
     running.add("detect", |stop| async move {
+        let stopped = stop.clone();
         let tick = move || {
-            let engine = Arc::clone(&engine);
+            let (engine, stopped) = (Arc::clone(&engine), stopped.clone());
             async move {
-                engine
-                    .lock()
-                    .await
-                    .tick(&Ask::default(), now())
-                    .await
-                    .map(|tick| told(&tick))
-                    .map_err(|error| story(&error.into()))
+                let (mut engine, ask) = (engine.lock().await, Ask::default());
+                // A judgement may take long, and to break it off costs no more than a kill would: nothing.
+                let ticked = tokio::select! {
+                    ticked = engine.tick(&ask, now()) => ticked,
+                    () = stopped.cancelled() => return Ok(()),
+                };
+                ticked.map(|tick| told(&tick)).map_err(|error| story(&error.into()))
             }
         };
         Ok(background::start("detect", TICK, nudge, board, stop, tick).await?)

@@ -41,10 +41,15 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
-    /// Whether waiting cannot help.
+    /// Whether waiting cannot help. A topic with an id that ends too early may have been created again a moment ago, and
+    /// not every broker knows yet.
     pub(super) fn is_final(&self) -> bool {
-        !matches!(self, Self::Client { .. } | Self::Admin { .. } | Self::Unreachable { .. })
-            && !matches!(self, Self::Lake(error) if !matches!(error, LakeError::NewerFormat { .. }))
+        match self {
+            Self::Client { .. } | Self::Admin { .. } | Self::Unreachable { .. } => false,
+            Self::Lake(error) => matches!(error, LakeError::NewerFormat { .. }),
+            Self::EndsBelow { partition, .. } => partition.topic_id.is_empty(),
+            _ => true,
+        }
     }
 }
 
@@ -57,4 +62,15 @@ impl<T> Doing<T> for Result<T, rdkafka::error::KafkaError> {
     fn doing(self, doing: &'static str) -> Result<T, KafkaError> {
         self.map_err(|source| KafkaError::Client { doing, source })
     }
+}
+
+/// The error and its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    text
 }

@@ -61,8 +61,17 @@ impl KafkaSource {
         let (tell, told) = oneshot::channel();
         let (runtime, flag) = (Handle::current(), Arc::clone(&is_stopped));
         let read = move || {
-            // Nobody listens any more only when the whole process is going down.
-            tell.send(Reader::start(&self, runtime).and_then(|mut reader| reader.run(&flag))).ok();
+            let mut reader = match Reader::start(&self, runtime) {
+                Ok(reader) => reader,
+                Err(error) => return tell.send(Err(error)).unwrap_or_default(),
+            };
+            let ended = reader.run(&flag);
+            // After a good end the group is left before anybody hears of it; a failure is told at once. Nobody listens
+            // any more only when the whole process is going down.
+            if ended.is_ok() {
+                drop(reader);
+            }
+            tell.send(ended).unwrap_or_default();
         };
         std::thread::Builder::new().name("kafka".into()).spawn(read).map_err(KafkaError::NoThread)?;
         let stopping = async {

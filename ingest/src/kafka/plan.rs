@@ -7,21 +7,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use credwatch_lake::{Appended, Lake, LakeSnapshot};
+use credwatch_lake::{Appended, Lake, LakeError, LakeSnapshot};
 use credwatch_schemas::position::Partition;
 use credwatch_schemas::time::Micros;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 
 use super::client::Notes;
 use super::config::Start;
-use super::error::{Doing, KafkaError};
+use super::error::{Doing, KafkaError, chain};
 use super::{metrics, topic_ids};
 use crate::accumulate::{Accumulator, ClockRule, Cut};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// One partition without a leader must not use up the time of all.
+const A_PARTITION: Duration = Duration::from_secs(3);
 /// Two processes may see a topic for the first time at once; the second finds the first one's positions.
 const MOST_ATTEMPTS: u32 = 10;
 
@@ -65,7 +67,14 @@ impl Planner<'_> {
             let partition = Partition { topic: topic.clone(), topic_id: id.clone(), partition: *number };
             // A partition that is younger than the last look at its topic is settled by the next plan.
             let Some(base) = positions.get(&partition).copied() else { continue };
-            let (low, high) = self.bounds(topic, *number)?;
+            let (low, high) = match self.bounds(topic, *number) {
+                Ok(bounds) => bounds,
+                Err(error) => {
+                    // Its neighbours may have leaders that answer.
+                    tracing::warn!(%partition, "{}; it is looked for again", chain(&error));
+                    continue;
+                }
+            };
             let start = place(&partition, base, low, high)?;
             metrics::skipped(start - base);
             plan.beginnings.push(Beginning { partition, base, start });
@@ -76,7 +85,7 @@ impl Planner<'_> {
     /// The table's positions, after every partition of these topics has one.
     fn settle(&self, ids: &BTreeMap<String, String>) -> Result<BTreeMap<Partition, i64>, KafkaError> {
         for _ in 0..MOST_ATTEMPTS {
-            let snapshot = self.runtime.block_on(self.lake.snapshot())?;
+            let snapshot = self.lake(self.lake.snapshot())?;
             let positions = snapshot.positions();
             let mut accumulator = Accumulator::new(Cut::default());
             for (topic, id) in ids {
@@ -86,7 +95,7 @@ impl Planner<'_> {
                 }
             }
             let Some(batch) = accumulator.take() else { return Ok(positions) };
-            match self.runtime.block_on(self.lake.append(batch, self.now))? {
+            match self.lake(self.lake.append(batch, self.now))? {
                 Appended::Committed { .. } | Appended::AlreadyThere | Appended::Stale(_) => {}
             }
         }
@@ -124,11 +133,15 @@ impl Planner<'_> {
                 let doing = "ask Kafka for the offset of a time";
                 asked.add_partition_offset(topic, number, Offset::Offset(time.0.div_euclid(1_000))).doing(doing)?;
                 let answer = self.consumer.offsets_for_times(asked, PATIENCE).doing(doing)?;
-                // Kafka says "end" when every record is older.
-                Ok(match answer.elements().first().map(TopicPartitionListElem::offset) {
-                    Some(Offset::Offset(offset)) => offset,
-                    _ => high,
-                })
+                let elements = answer.elements();
+                let found = elements.first().ok_or(KafkaError::Admin { doing, what: "no answer".into() })?;
+                found.error().doing(doing)?;
+                match found.offset() {
+                    Offset::Offset(offset) => Ok(offset),
+                    // Every record is older.
+                    Offset::End => Ok(high),
+                    other => Err(KafkaError::Admin { doing, what: format!("the answer is {other:?}") }),
+                }
             }
         }
     }
@@ -137,13 +150,21 @@ impl Planner<'_> {
     fn retire_clocks(&self, snapshot: &LakeSnapshot, topic: &str, id: &str) -> Result<(), KafkaError> {
         for partition in snapshot.clocks().into_keys().filter(|old| old.topic == topic && old.topic_id != id) {
             tracing::warn!(%partition, "the topic was created again; the clock of the old one is retired");
-            self.runtime.block_on(self.lake.retire_clock(&partition))?;
+            self.lake(self.lake.retire_clock(&partition))?;
         }
         Ok(())
     }
 
+    /// Storage that hangs must not keep the thread from polling for long.
+    fn lake<T>(&self, work: impl Future<Output = Result<T, LakeError>>) -> Result<T, KafkaError> {
+        let done = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await });
+        let what = || format!("storage gave no answer within {PATIENCE:?}");
+        done.map_err(|_| KafkaError::Admin { doing: "find out where the lake stands", what: what() })?
+            .map_err(Into::into)
+    }
+
     fn bounds(&self, topic: &str, number: i32) -> Result<(i64, i64), KafkaError> {
-        self.consumer.fetch_watermarks(topic, number, PATIENCE).doing("ask Kafka for the ends of a partition")
+        self.consumer.fetch_watermarks(topic, number, A_PARTITION).doing("ask Kafka for the ends of a partition")
     }
 }
 

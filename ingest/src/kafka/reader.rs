@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::client::{Change, Notes};
 use super::config::Start;
-use super::error::{Doing, KafkaError};
+use super::error::{Doing, KafkaError, chain};
 use super::idle::IdleClock;
 use super::plan::{Plan, Planner};
 use super::standing::Standing;
@@ -32,6 +32,8 @@ use crate::raw_record::RawRecord;
 const POLL: Duration = Duration::from_millis(50);
 /// Messages between two looks at everything else.
 const MESSAGES_AT_ONCE: u32 = 512;
+/// And bytes of them: a record may be large.
+const BYTES_AT_ONCE: usize = 4 << 20;
 /// How long reading stands still for a commit before it polls on with its partitions paused.
 const STAND_STILL: Duration = Duration::from_secs(2);
 /// Clocks of quiet partitions are committed this often when there is nothing else to commit.
@@ -40,8 +42,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A topic that is not there may come back; nobody tells us when.
 const LOOK_FOR_ABSENT: Duration = Duration::from_secs(5);
+/// Statistics that waited for longer say nothing about now.
+const OLDEST_STANDING: Duration = Duration::from_secs(60);
 /// What the last commit may take when the program stops.
-const LAST_COMMIT: Duration = Duration::from_secs(20);
+const LAST_COMMIT: Duration = Duration::from_secs(8);
 
 pub(super) struct Reader<'a> {
     source: &'a KafkaSource,
@@ -54,8 +58,10 @@ pub(super) struct Reader<'a> {
     /// When to ask the table again where we stand.
     plan_at: Option<Instant>,
     held: BTreeMap<String, Held>,
-    /// Since then the held partitions are read.
+    /// Since then the held partitions are read without a break.
     begun: Instant,
+    /// Where the statistics before these saw the client at the end.
+    ends: BTreeMap<Partition, i64>,
     accumulator: Accumulator,
     flight: Option<Flight>,
     /// Nothing is committed before this instant: Kafka could not say whether the topics are still the same.
@@ -104,6 +110,7 @@ impl<'a> Reader<'a> {
             plan_at: None,
             held: BTreeMap::new(),
             begun: Instant::now(),
+            ends: BTreeMap::new(),
             accumulator: Accumulator::new(source.config.cut()?),
             flight: None,
             commit_at: Instant::now(),
@@ -164,6 +171,10 @@ impl<'a> Reader<'a> {
             now: now(),
         };
         match planner.plan(&self.wanted) {
+            Ok(plan) if self.holds_all_of(&plan) => {
+                self.plan_at = Some(Instant::now() + LOOK_FOR_ABSENT);
+                Ok(())
+            }
             Ok(plan) => self.begin(plan),
             Err(error) if error.is_final() => Err(error),
             Err(error) => {
@@ -171,6 +182,15 @@ impl<'a> Reader<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// Whether a look for what was absent has found nothing new.
+    fn holds_all_of(&self, plan: &Plan) -> bool {
+        let is_held = |partition: &Partition| {
+            let held = self.held.get(&partition.topic).filter(|held| held.id == partition.topic_id);
+            held.is_some_and(|held| held.partitions.contains_key(&partition.partition))
+        };
+        !self.held.is_empty() && plan.beginnings.iter().all(|beginning| is_held(&beginning.partition))
     }
 
     fn begin(&mut self, plan: Plan) -> Result<(), KafkaError> {
@@ -194,7 +214,7 @@ impl<'a> Reader<'a> {
             held.partitions.insert(partition.partition, partition);
         }
         self.consumer.assign(&list).doing("assign partitions")?;
-        self.begun = Instant::now();
+        self.read_anew();
         // Pausing outlives an assignment.
         self.is_paused = true;
         self.resume();
@@ -202,7 +222,7 @@ impl<'a> Reader<'a> {
     }
 
     fn poll(&mut self) -> Result<(), KafkaError> {
-        let mut patience = POLL;
+        let (mut patience, mut bytes) = (POLL, 0);
         for _ in 0..MESSAGES_AT_ONCE {
             let error = match self.consumer.poll(patience) {
                 None => return Ok(()),
@@ -210,6 +230,10 @@ impl<'a> Reader<'a> {
                 Some(Ok(message)) => {
                     self.latest = gather(&mut self.accumulator, &self.held, self.source, &message).or(self.latest);
                     patience = Duration::ZERO;
+                    bytes += message.payload_len();
+                    if bytes >= BYTES_AT_ONCE {
+                        return Ok(());
+                    }
                     continue;
                 }
             };
@@ -246,14 +270,18 @@ impl<'a> Reader<'a> {
     /// The client's statistics come every few seconds: lag, and which partitions are read to their end.
     fn look_at_standing(&mut self) {
         let Some((standing, taken_after)) = self.consumer.context().take_standing() else { return };
-        // Older ones may speak of a place that we have left: then their end is not ours.
-        if taken_after <= self.begun {
+        // Statistics from before a break may speak of a place that we have left, and while reading pauses nobody hears
+        // what comes.
+        let is_old = taken_after <= self.begun || taken_after.elapsed() >= OLDEST_STANDING;
+        if is_old || self.is_paused {
             return;
         }
-        if let Ok(snapshot) = self.runtime.block_on(self.source.lake.snapshot()) {
+        let snapshot = self.source.lake.snapshot();
+        let snapshot = self.runtime.block_on(async { tokio::time::timeout(STAND_STILL, snapshot).await });
+        if let Ok(Ok(snapshot)) = snapshot {
             self.idle.see(snapshot.clocks().into_values().max(), Instant::now());
+            self.tell_ends(&standing);
         }
-        self.tell_ends(&standing);
     }
 
     fn tell_ends(&mut self, standing: &Standing) {
@@ -261,9 +289,14 @@ impl<'a> Reader<'a> {
         let mut lag = 0;
         for partition in self.held.values().flat_map(|held| held.partitions.values()) {
             lag += standing.lag(partition, &self.accumulator).unwrap_or(0);
-            let Some(end) = standing.read_end(partition) else { continue };
-            self.accumulator.skip_to(partition, end);
-            if let Some(clock) = clock {
+            let before = match standing.fetched_end(partition) {
+                Some(end) => self.ends.insert(partition.clone(), end).filter(|before| *before == end),
+                None => self.ends.remove(partition).and(None),
+            };
+            if let Some(end) = before {
+                self.accumulator.skip_to(partition, end);
+            }
+            if let Some(clock) = clock.filter(|_| standing.is_read(partition, &self.accumulator)) {
                 self.accumulator.tell_clock(partition, clock);
             }
         }
@@ -383,6 +416,7 @@ impl<'a> Reader<'a> {
     }
 
     fn forget(&mut self) {
+        self.ends.clear();
         let partitions = std::mem::take(&mut self.held).into_values().flat_map(|held| held.partitions.into_values());
         for partition in partitions {
             self.accumulator.forget(&partition);
@@ -393,13 +427,21 @@ impl<'a> Reader<'a> {
         if !self.is_paused {
             tracing::info!("storage is slow or away: reading pauses");
             self.is_paused = self.with_assignment(BaseConsumer::pause);
+            self.read_anew();
         }
     }
 
     fn resume(&mut self) {
         if self.is_paused {
             self.is_paused = !self.with_assignment(BaseConsumer::resume);
+            self.read_anew();
         }
+    }
+
+    /// What was said about ends before does not hold any more.
+    fn read_anew(&mut self) {
+        self.begun = Instant::now();
+        self.ends.clear();
     }
 
     fn with_assignment(
@@ -410,14 +452,21 @@ impl<'a> Reader<'a> {
         done.inspect_err(|error| tracing::debug!(%error, "reading could not be paused or resumed")).is_ok()
     }
 
-    /// Commits what was gathered, tells Kafka, and leaves the group.
+    /// Commits what was gathered and tells Kafka.
     fn finish(&mut self) {
         self.land(LAST_COMMIT);
         if self.flight.is_none() && !self.accumulator.is_empty() {
             self.take_off();
             self.land(LAST_COMMIT);
         }
+    }
+}
+
+/// However reading ended: a change that the group waits for is answered, or leaving it would never end.
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
         self.consumer.context().close();
+        self.consumer.unassign().unwrap_or_default();
     }
 }
 
@@ -450,15 +499,4 @@ fn gather(
 fn now() -> Micros {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
-/// The error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text = format!("{text}: {source}");
-        cause = source.source();
-    }
-    text
 }

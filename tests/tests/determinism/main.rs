@@ -2,33 +2,21 @@
 //! every way that events can come. `CREDWATCH_WAYS=all` tries every combination instead of a sample.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-mod way;
 mod world;
 
 use credwatch_detectors::Registry;
 use credwatch_detectors::definition::{Definition, Scope};
 use credwatch_schemas::finding::Finding;
-use credwatch_simulate::{Plan, Simulation};
+use credwatch_tests::way::{Line, Run, Way, simulated};
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use way::{Line, Run, Way};
 use world::World;
 
 const SEED: u64 = 7;
 const EVENTS: u64 = 3_000;
 const WAYS: usize = 8;
-
-fn lines() -> Vec<Line> {
-    let traffic = Simulation::history(Plan::of_events(SEED, EVENTS)).traffic();
-    let line = |one: credwatch_simulate::Simulated| Line {
-        time: one.time,
-        org: one.key().to_owned(),
-        json: one.json().expect("an event is JSON"),
-    };
-    traffic.map(line).collect()
-}
 
 /// All of it in order, judged at once: what every other way is held against.
 async fn plainly(lines: &[Line]) -> Vec<Finding> {
@@ -38,7 +26,7 @@ async fn plainly(lines: &[Line]) -> Vec<Finding> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_events_give_the_same_findings_on_every_way() {
-    let (lines, registry) = (lines(), Registry::embedded().expect("the library is sound"));
+    let (lines, registry) = (simulated(SEED, EVENTS), Registry::embedded().expect("the library is sound"));
     let expected = plainly(&lines).await;
     assert!(!expected.is_empty(), "traffic with incidents gives findings");
     for way in chosen() {
@@ -56,17 +44,17 @@ fn chosen() -> Vec<Way> {
     }
     let mut chance = ChaCha8Rng::seed_from_u64(SEED);
     let runs = [Run::Live, Run::AtOnce, Run::Backfilled];
-    let of_run = |run: Run| all.iter().filter(move |way| way.run == run).cloned().collect::<Vec<_>>();
+    let of_run = |run: Run| all.iter().filter(move |way| way.run == run).copied().collect::<Vec<_>>();
     let mut ways: Vec<Way> = Vec::new();
     for run in runs.into_iter().cycle().take(WAYS) {
-        ways.extend(of_run(run).choose(&mut chance).cloned());
+        ways.extend(of_run(run).choose(&mut chance).copied());
     }
     ways
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_org_alone_gives_what_it_gives_among_others() {
-    let (lines, registry) = (lines(), Registry::embedded().expect("the library is sound"));
+    let (lines, registry) = (simulated(SEED, EVENTS), Registry::embedded().expect("the library is sound"));
     let org = lines.first().expect("there is traffic").org.clone();
     let alone: Vec<Line> = lines.iter().filter(|line| line.org == org).cloned().collect();
     let of_org = |findings: Vec<Finding>| -> Vec<Finding> {

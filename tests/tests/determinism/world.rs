@@ -10,9 +10,8 @@ use credwatch_lake::{Access, Appended, Lake};
 use credwatch_schemas::finding::{Finding, Status};
 use credwatch_schemas::position::Partition;
 use credwatch_schemas::time::{DAY, HOUR, Micros};
+use credwatch_tests::way::{Arrival, Line, Run, Way};
 use tempfile::TempDir;
-
-use crate::way::{Arrival, Line, Run, Way};
 
 pub(crate) struct World {
     folder: TempDir,

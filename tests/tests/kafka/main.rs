@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod faults;
+mod findings;
 mod kills;
 mod life;
 mod real;

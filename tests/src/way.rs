@@ -2,20 +2,21 @@
 //! between the steps.
 
 use credwatch_schemas::time::{MINUTE, Micros};
+use credwatch_simulate::{Plan, Simulated, Simulation};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// One event of the log.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
-    pub(crate) time: Micros,
-    pub(crate) org: String,
-    pub(crate) json: String,
+pub struct Line {
+    pub time: Micros,
+    pub org: String,
+    pub json: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub enum Order {
     Sorted,
     Reversed,
     Shuffled,
@@ -28,7 +29,7 @@ pub(crate) enum Order {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Run {
+pub enum Run {
     /// Judged after every batch.
     Live,
     /// Judged when everything is there.
@@ -37,26 +38,36 @@ pub(crate) enum Run {
     Backfilled,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Way {
-    pub(crate) order: Order,
-    pub(crate) partitions: usize,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    pub order: Order,
+    pub partitions: usize,
     /// Records of a batch.
-    pub(crate) cut: usize,
-    pub(crate) run: Run,
+    pub cut: usize,
+    pub run: Run,
     /// Between any two batches the process is another one.
-    pub(crate) restarts: bool,
+    pub restarts: bool,
 }
 
 /// A record on its way: which line, through which partition.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Arrival {
-    pub(crate) line: usize,
-    pub(crate) partition: usize,
+pub struct Arrival {
+    pub line: usize,
+    pub partition: usize,
+}
+
+/// The history of the plan of so many events, in order of time.
+pub fn simulated(seed: u64, events: u64) -> Vec<Line> {
+    let line = |one: Simulated| Line {
+        time: one.time,
+        org: one.key().to_owned(),
+        json: one.json().expect("an event is JSON"),
+    };
+    Simulation::history(Plan::of_events(seed, events)).traffic().map(line).collect()
 }
 
 impl Way {
-    pub(crate) fn all() -> Vec<Self> {
+    pub fn all() -> Vec<Self> {
         use Order::{Late, Repeated, Reversed, Shuffled, Sorted, Stalled};
         let mut ways = Vec::new();
         for order in [Sorted, Reversed, Shuffled, Late, Repeated, Stalled] {
@@ -70,12 +81,12 @@ impl Way {
         ways
     }
 
-    pub(crate) fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.order == Order::Sorted && self.run == Run::AtOnce && self.partitions == 1 && !self.restarts
     }
 
     /// The lines that come by Kafka, in the order in which they come. `from` is the first of them.
-    pub(crate) fn arrivals(&self, lines: &[Line], from: usize) -> Vec<Arrival> {
+    pub fn arrivals(&self, lines: &[Line], from: usize) -> Vec<Arrival> {
         let mut chance = ChaCha8Rng::seed_from_u64(1);
         let mut order: Vec<usize> = (from..lines.len()).collect();
         match self.order {
