@@ -172,8 +172,13 @@ impl Names {
         Self { place, names }
     }
 
+    /// Names stand alone or among other words.
     fn text(&self, text: &str) -> String {
-        if self.names.contains(text) { format!("{}{text}", prefix(self.place)) } else { text.to_owned() }
+        let word = |word: &str| match self.names.contains(word) {
+            true => format!("{}{word}", prefix(self.place)),
+            false => word.to_owned(),
+        };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ")
     }
 
     fn within<T: Serialize + DeserializeOwned>(&self, whole: &T) -> T {
