@@ -49,6 +49,11 @@ async fn picking_by_order_needs_a_total_order() {
     assert_eq!(verdict("SELECT first_value(agent_id ORDER BY time) FROM events").await, unordered("first_value"));
     assert_eq!(verdict("SELECT array_agg(event_id ORDER BY time, event_id, content_hash) FROM events").await, Ok(()));
     assert_eq!(verdict("SELECT array_agg(DISTINCT agent_id ORDER BY agent_id) FROM events").await, Ok(()));
+    assert_eq!(verdict("SELECT array_agg(lower(agent_id) ORDER BY agent_id) FROM events").await, Ok(()));
+    assert_eq!(
+        verdict("SELECT array_agg(lower(event_id) ORDER BY agent_id) FROM events").await,
+        unordered("array_agg")
+    );
     assert_eq!(verdict("SELECT first_value(agent_id ORDER BY time, event_id, content_hash) FROM events").await, Ok(()));
     let ranked = "SELECT row_number() OVER (PARTITION BY org_id ORDER BY time) FROM events";
     assert_eq!(verdict(ranked).await, unordered("row_number"));

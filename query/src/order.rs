@@ -22,11 +22,14 @@ pub(crate) fn orders_rows(keys: &[Sort], schema: &DFSchema) -> bool {
 
 /// For picking `picked` out of rows in an order: ties are between equals, or there are none.
 pub(crate) fn orders_values(keys: &[Sort], picked: &[Expr]) -> bool {
-    let among = |expression: &Expr| keys.iter().any(|key| key.expr == *expression);
+    let is_key = |expression: &Expr| keys.iter().any(|key| key.expr == *expression);
+    // What is computed from keys alone is the same for rows that tie.
+    let of_keys =
+        |expression: &Expr| expression.column_refs().into_iter().all(|column| is_key(&Expr::Column(column.clone())));
+    let among = |expression: &Expr| is_key(expression) || of_keys(expression);
     let by_record_id = keys.iter().any(|key| calls_record_id(&key.expr));
     let by_identity = IDENTITY.iter().all(|name| keys.iter().any(|key| is_column(&key.expr, name)));
-    !keys.is_empty()
-        && (by_record_id || by_identity || picked.iter().all(|one| matches!(one, Expr::Literal(..)) || among(one)))
+    !keys.is_empty() && (by_record_id || by_identity || picked.iter().all(among))
 }
 
 pub(crate) fn is_column(expression: &Expr, name: &str) -> bool {
