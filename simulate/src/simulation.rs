@@ -200,3 +200,27 @@ impl Iterator for Sketches {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_number_of_events_is_met_exactly_within_a_day_of_the_plans_end() {
+        let plan = Plan::of_events(4, 300_000);
+        let simulation = Simulation::history(plan);
+        let (mut count, mut last) = (0, Micros(0));
+        for sketch in Sketches::new(&simulation) {
+            count += 1;
+            last = sketch.time;
+        }
+        assert_eq!(count, 300_000);
+        assert!((last.0 - plan.end().0).abs() < DAY, "{last}");
+    }
+
+    #[test]
+    fn traffic_is_the_same_each_time_it_is_asked_for() {
+        let simulation = Simulation::history(Plan::of_events(5, 3_000));
+        assert!(simulation.traffic().eq(simulation.traffic()));
+    }
+}

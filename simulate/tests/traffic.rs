@@ -80,7 +80,7 @@ fn events_come_in_order_of_time_with_ids_of_their_own() {
 
 #[test]
 fn exactly_as_many_events_are_written_as_were_asked_for() {
-    for count in [3_000, 30_000, 300_000] {
+    for count in [3_000, 30_000] {
         let plan = Plan::of_events(4, count);
         let (_, _, written) = written(plan);
         assert_eq!(written.events, count);
@@ -103,7 +103,7 @@ fn a_number_of_events_does_not_cut_any_incident_off() {
 
 #[test]
 fn a_tool_call_has_34_fields_and_about_900_bytes() {
-    let (lines, _, written) = written(small(5));
+    let (lines, _, written) = written(Plan::of_events(5, 30_000));
     let mut calls = Vec::new();
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let value: Value = serde_json::from_slice(line).unwrap();
@@ -120,7 +120,7 @@ fn a_tool_call_has_34_fields_and_about_900_bytes() {
     let mean = calls.iter().map(|(_, bytes)| *bytes).sum::<usize>() / calls.len();
     assert!((850..1_000).contains(&mean), "{mean}");
     let overall = written.bytes / written.events;
-    assert!((800..950).contains(&overall), "{overall}");
+    assert!((850..950).contains(&overall), "{overall}");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn what_proves_an_incident_is_in_the_traffic() {
 
 #[test]
 fn every_detector_has_incidents_and_look_alikes_after_learning_and_none_before() {
-    for events in [3_000, 30_000, 300_000] {
+    for events in [3_000, 30_000] {
         let plan = Plan::of_events(8, events);
         let simulation = Simulation::history(plan);
         let truths = simulation.truths().iter();
@@ -161,7 +161,7 @@ fn every_detector_has_incidents_and_look_alikes_after_learning_and_none_before()
             assert!(!of_kind(&simulation, kind).is_empty(), "{kind}");
         }
     }
-    let large = Simulation::history(Plan::of_events(8, 300_000));
+    let large = Simulation::history(Plan::default());
     for kind in ["common_new_host", "onboarding", "browsing"] {
         assert!(of_kind(&large, kind).iter().any(|truth| truth.expected == Expected::MustNot), "{kind}");
     }
