@@ -2,9 +2,9 @@
 .PHONY: demo test bench build fmt needs needs-test
 
 demo: needs
-	@scripts/stage "building credwatch (the first time takes about 20 minutes on 2 cores)" \
-	  cargo build --quiet --profile fast --bin credwatch
-	@exec target/fast/credwatch demo $(ARGS)
+	@scripts/stage "building credwatch (the first time takes about 10 minutes on 2 cores)" \
+	  cargo build --quiet --bin credwatch
+	@exec target/debug/credwatch demo $(ARGS)
 
 test: needs-test
 	@scripts/test
