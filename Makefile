@@ -1,9 +1,13 @@
 # The two commands of the README are `make demo` and `make test`. The rest is for people who work on it.
+
+# The same selection of packages as in scripts/test: otherwise cargo would build most dependencies twice.
+build = cargo build --quiet --workspace --all-targets
+
 .PHONY: demo test bench build fmt needs needs-test
 
 demo: needs
 	@scripts/stage "building credwatch (the first time takes about 10 minutes on 2 cores)" \
-	  cargo build --quiet --bin credwatch
+	  $(build)
 	@exec target/debug/credwatch demo $(ARGS)
 
 test: needs-test
@@ -11,7 +15,7 @@ test: needs-test
 
 build: needs
 	@scripts/stage "building credwatch (the first time takes about 10 minutes on 2 cores)" \
-	  cargo build --quiet --bin credwatch
+	  $(build)
 
 bench: needs-test
 	@target/venv/bin/pip install -q confluent-kafka==2.12.1
