@@ -3,30 +3,31 @@
 //! There is one way out of every doubt (a lost race, a lost answer, storage away, a topic created again, an offset that
 //! Kafka does not have): forget what was gathered, ask the table where it stands, and read from there.
 
+mod committing;
+mod ends;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use credwatch_lake::{Appended, LakeError};
 use credwatch_schemas::position::Partition;
 use credwatch_schemas::time::Micros;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as Cause, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 use super::client::{Change, Notes};
 use super::config::Start;
 use super::error::{Doing, KafkaError, chain};
 use super::idle::IdleClock;
 use super::plan::{Plan, Planner};
-use super::standing::Standing;
-use super::{KafkaSource, metrics, probe, topic_ids};
+use super::{KafkaSource, probe};
 use crate::accumulate::{Accumulator, ClockRule};
 use crate::binding::Binding;
 use crate::raw_record::RawRecord;
+use committing::Flight;
 
 /// How long a poll waits for the first message.
 const POLL: Duration = Duration::from_millis(50);
@@ -42,8 +43,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A topic that is not there may come back; nobody tells us when.
 const LOOK_FOR_ABSENT: Duration = Duration::from_secs(5);
-/// Statistics that waited for longer say nothing about now.
-const OLDEST_STANDING: Duration = Duration::from_secs(60);
 /// What the last commit may take when the program stops.
 const LAST_COMMIT: Duration = Duration::from_secs(8);
 
@@ -79,13 +78,6 @@ struct Held {
     id: String,
     binding: Binding,
     partitions: BTreeMap<i32, Partition>,
-}
-
-/// A batch on its way into the lake.
-struct Flight {
-    landing: JoinHandle<Result<Appended, LakeError>>,
-    ends: Vec<(Partition, i64)>,
-    since: Instant,
 }
 
 impl<'a> Reader<'a> {
@@ -267,43 +259,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The client's statistics come every few seconds: lag, and which partitions are read to their end.
-    fn look_at_standing(&mut self) {
-        let Some((standing, taken_after)) = self.consumer.context().take_standing() else { return };
-        // Statistics from before a break may speak of a place that we have left, and while reading pauses nobody hears
-        // what comes.
-        let is_old = taken_after <= self.begun || taken_after.elapsed() >= OLDEST_STANDING;
-        if is_old || self.is_paused {
-            return;
-        }
-        let snapshot = self.source.lake.snapshot();
-        let snapshot = self.runtime.block_on(async { tokio::time::timeout(STAND_STILL, snapshot).await });
-        if let Ok(Ok(snapshot)) = snapshot {
-            self.idle.see(snapshot.clocks().into_values().max(), Instant::now());
-            self.tell_ends(&standing);
-        }
-    }
-
-    fn tell_ends(&mut self, standing: &Standing) {
-        let clock = self.idle.read(Instant::now());
-        let mut lag = 0;
-        for partition in self.held.values().flat_map(|held| held.partitions.values()) {
-            lag += standing.lag(partition, &self.accumulator).unwrap_or(0);
-            let before = match standing.fetched_end(partition) {
-                Some(end) => self.ends.insert(partition.clone(), end).filter(|before| *before == end),
-                None => self.ends.remove(partition).and(None),
-            };
-            if let Some(end) = before {
-                self.accumulator.skip_to(partition, end);
-            }
-            if let Some(clock) = clock.filter(|_| standing.is_read(partition, &self.accumulator)) {
-                self.accumulator.tell_clock(partition, clock);
-            }
-        }
-        metrics::lag(lag);
-        metrics::behind(self.latest.filter(|_| lag > 0).map_or(0, |latest| now().0.saturating_sub(latest.0)));
-    }
-
     fn commit_if_due(&mut self) -> Result<(), KafkaError> {
         let is_quiet = self.last_commit.elapsed() >= QUIET_COMMIT && !self.accumulator.is_empty();
         if !is_quiet && !self.accumulator.is_due(now()) {
@@ -317,86 +272,6 @@ impl<'a> Reader<'a> {
         }
         self.take_off();
         Ok(())
-    }
-
-    /// Sends what was gathered on its way, if the topics are still those that it was read from.
-    fn take_off(&mut self) {
-        match self.are_topics_the_same() {
-            Ok(true) => {}
-            Ok(false) => return self.begin_again(Duration::ZERO),
-            Err(error) => {
-                tracing::warn!("{error}; nothing is committed until Kafka answers");
-                self.commit_at = Instant::now() + FIRST_PAUSE;
-                return;
-            }
-        }
-        let Some(batch) = self.accumulator.take() else { return };
-        let ends = batch.progress().iter().map(|progress| (progress.partition.clone(), progress.end)).collect();
-        let (lake, now) = (self.source.lake.clone(), now());
-        let landing = self.runtime.spawn(async move { lake.append(batch, now).await });
-        self.flight = Some(Flight { landing, ends, since: Instant::now() });
-        self.last_commit = Instant::now();
-    }
-
-    /// Asked after the last read of the batch: an offset means nothing if the topic became another one meanwhile.
-    fn are_topics_the_same(&self) -> Result<bool, KafkaError> {
-        let topics: Vec<&str> = self.held.keys().map(String::as_str).collect();
-        let ids = topic_ids::ask(&self.consumer, &topics)?;
-        let changed = self.held.iter().find(|(topic, held)| ids.get(*topic) != Some(&held.id));
-        if let Some((topic, _)) = changed {
-            tracing::warn!(topic, "the topic is not the one that was read: it was deleted or created again");
-        }
-        Ok(changed.is_none())
-    }
-
-    /// Waits for the batch that is on its way, at most `patience`, and acts on what became of it.
-    fn land(&mut self, patience: Duration) {
-        let Some(flight) = &mut self.flight else { return };
-        if patience.is_zero() && !flight.landing.is_finished() {
-            return;
-        }
-        let landing = &mut flight.landing;
-        let landed = self.runtime.block_on(async { tokio::time::timeout(patience.max(POLL), landing).await });
-        match landed {
-            Err(_) => {}
-            Ok(Err(died)) => self.lost(&died),
-            Ok(Ok(Err(refused))) => self.lost(&refused),
-            Ok(Ok(Ok(appended))) => self.landed(&appended),
-        }
-    }
-
-    fn landed(&mut self, appended: &Appended) {
-        let Some(flight) = self.flight.take() else { return };
-        if let Appended::Stale(_) = appended {
-            tracing::info!("somebody else has read on; beginning again where the table stands");
-            return self.begin_again(Duration::ZERO);
-        }
-        self.pause = FIRST_PAUSE;
-        metrics::committed(appended, flight.since.elapsed());
-        credwatch_lake::fail_point::reach("ingest-before-ack");
-        self.acknowledge(&flight.ends);
-        (self.source.committed)(appended);
-    }
-
-    /// It is in the table or it is not: whoever plans anew will see.
-    fn lost(&mut self, error: &dyn std::error::Error) {
-        self.flight = None;
-        metrics::commit_failed();
-        self.begin_again_later(error);
-    }
-
-    /// For display only: the table knows. A lost acknowledgement is told by the next one.
-    fn acknowledge(&self, ends: &[(Partition, i64)]) {
-        let mut list = TopicPartitionList::new();
-        for (partition, end) in ends {
-            let added = list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*end));
-            if added.is_err() {
-                return;
-            }
-        }
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            tracing::debug!(%error, "Kafka was not told how far we are");
-        }
     }
 
     fn begin_again_later(&mut self, error: &dyn std::error::Error) {

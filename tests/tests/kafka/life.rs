@@ -9,7 +9,7 @@ use credwatch_tests::waiting::until_async;
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::json;
 
-use crate::{Ingest, PATIENCE, send_events};
+use crate::{Ingest, PATIENCE, read_all, send_events};
 
 #[tokio::test]
 async fn events_go_through_kafka_into_the_lake_and_a_second_run_changes_nothing() {
@@ -41,11 +41,7 @@ async fn poison_of_every_kind_costs_one_row_each_and_no_neighbour() {
     feed.send_nothing(&topic, 0);
     good();
     feed.flush();
-    let mut ingest = Ingest::start(&program, broker, &topic, "ingest", &[]);
-    ingest.until_all_is_there(broker, &topic).await;
-    ingest.stop();
-    let judged = Judgement::of(&program.lake());
-    judged.assert_exactly_once();
+    let judged = read_all(&program, broker, &topic).await;
     let bad = i64::try_from(poison().len()).expect("few") + 1;
     assert_eq!((judged.accepted, judged.rejected, judged.offsets), (bad, bad, 2 * bad));
     let rows = program.rows(&["sql", "-c", "SELECT reason FROM rejects ORDER BY kafka_offset"]);
@@ -75,11 +71,7 @@ async fn every_codec_and_both_modes_of_cloud_events_are_read() {
     let several = format!("[{},{}]", event("org_a", 902), event("org_a", 903));
     feed.send(&topic, 0, several.as_bytes());
     feed.flush();
-    let mut ingest = Ingest::start(&program, broker, &topic, "ingest", &[]);
-    ingest.until_all_is_there(broker, &topic).await;
-    ingest.stop();
-    let judged = Judgement::of(&program.lake());
-    judged.assert_exactly_once();
+    let judged = read_all(&program, broker, &topic).await;
     assert_eq!((judged.accepted, judged.rejected, judged.offsets), (504, 0, 503));
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use credwatch_tests::broker::Broker;
 use credwatch_tests::guarded::Guarded;
+use credwatch_tests::oracle::Judgement;
 use credwatch_tests::program::Program;
 use credwatch_tests::records::event;
 use credwatch_tests::topics::Feed;
@@ -85,6 +86,16 @@ impl<'a> Ingest<'a> {
         let ended = self.process.stop();
         assert!(ended.success(), "{ended}:\n{}", self.words());
     }
+}
+
+/// Reads the whole topic into the program's lake, stops in order, and has the lake judged.
+async fn read_all(program: &Program, broker: &Broker, topic: &str) -> Judgement {
+    let mut ingest = Ingest::start(program, broker, topic, "ingest", &[]);
+    ingest.until_all_is_there(broker, topic).await;
+    ingest.stop();
+    let judged = Judgement::of(&program.lake());
+    judged.assert_exactly_once();
+    judged
 }
 
 /// Event `number` goes to the partition that its number chooses.

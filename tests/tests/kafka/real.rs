@@ -4,11 +4,10 @@ use std::io::Read;
 use std::path::Path;
 
 use credwatch_tests::broker::Broker;
-use credwatch_tests::oracle::Judgement;
 use credwatch_tests::program::Program;
 use credwatch_tests::topics::fresh_name;
 
-use crate::Ingest;
+use crate::read_all;
 
 const RECORDS: i64 = 2_900;
 /// A quarter of the way through the 55 minutes of the log.
@@ -31,11 +30,7 @@ async fn every_real_record_is_a_row_and_what_the_account_did_for_the_first_time_
         feed.send(&topic, i32::try_from(number % 3).expect("small"), line.as_bytes());
     }
     feed.flush();
-    let mut ingest = Ingest::start(&program, broker, &topic, "ingest", &[]);
-    ingest.until_all_is_there(broker, &topic).await;
-    ingest.stop();
-    let judged = Judgement::of(&program.lake());
-    judged.assert_exactly_once();
+    let judged = read_all(&program, broker, &topic).await;
     assert_eq!((judged.accepted + judged.rejected, judged.rejected, judged.offsets), (RECORDS, 0, RECORDS));
 
     program.ok(&["detect", "run", "--learn-until", LEARN_UNTIL]);

@@ -32,7 +32,7 @@ use crate::wall_clock::now;
 const TOPIC: &str = "audit";
 const PARTITIONS: i32 = 3;
 const DAYS: u32 = 10;
-/// About a hundred calls of an agent a day: enough to have habits, little enough to be judged in seconds.
+/// Some fifty calls of an agent a day: enough to have habits, little enough to be judged in seconds.
 const RATE: f64 = 0.1;
 /// Live traffic is not endless, only long.
 const LIVE_DAYS: u32 = 30;
