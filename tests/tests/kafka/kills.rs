@@ -17,6 +17,8 @@ use crate::{Ingest, PATIENCE};
 const STEPS: [&str; 5] =
     ["lake-after-parquet", "lake-after-sync", "lake-before-log", "lake-after-log", "ingest-before-ack"];
 const KILLS_A_STEP: usize = 3;
+/// How a shell tells of a child that SIGKILL ended.
+const KILLED: i32 = 137;
 const PARTITIONS: i32 = 3;
 const SEED: u64 = 7;
 
@@ -33,7 +35,7 @@ async fn killed_at_every_step_three_times_nothing_is_lost_and_nothing_is_there_t
             let point = format!("{step}={}*off->return", place % 4);
             let mut victim = Ingest::start(&program, broker, &topic, step, &[("FAILPOINTS", &point)]);
             let ended = victim.process.wait(PATIENCE);
-            assert!(!ended.success(), "{step}: it was to be killed:\n{}", victim.words());
+            assert_eq!(ended.code(), Some(KILLED), "{step}: it was to be killed:\n{}", victim.words());
             if place % 4 == 3 {
                 steady.process.kill9();
                 steady = Ingest::start(&program, broker, &topic, "steady", &[]);
