@@ -102,7 +102,7 @@ impl Engine {
             if judge.is_overtaken() {
                 return None;
             }
-            match judge.judge(&self.standing.of(id)).await {
+            match judge.judge(self.standing.of(id)).await {
                 Ok(one) => all.add(one),
                 Err(why) => {
                     tracing::warn!(detector.id = %id, why, "detector {id} could not be judged: {why}");

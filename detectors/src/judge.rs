@@ -14,11 +14,11 @@ use crate::definition::{Definition, ParameterValue, Span};
 use crate::dirty::Dirty;
 use crate::engine::{Ask, RunKind};
 use crate::error::sentence;
+use crate::grains;
 use crate::observe::sights;
 use crate::outcomes::{self, Judged};
 use crate::plan::{self, Question};
 use crate::reconcile::{Findings, Moment, reconcile};
-use crate::rows_of::Between;
 use crate::stretch::{Again, Rules, Stretch, judged_until, touched_from, version_of};
 use crate::view::{Files, View};
 
@@ -153,10 +153,11 @@ impl Judge<'_> {
         changed: &Again,
     ) -> Result<Dirty, Why> {
         let columns: Vec<String> = definition.grain().into_iter().map(str::to_owned).collect();
-        let mut dirty = Dirty::new(columns.clone());
+        let mut dirty = Dirty::new(columns);
         let seen = progress.data.unwrap_or(0);
         if seen < self.view.records.data_seq {
-            for (grain, earliest) in self.grains(&columns, seen).await? {
+            let touched = grains::touched(&self.view.context, &self.view.records, definition, seen).await;
+            for (grain, earliest) in touched.map_err(|error| sentence(&error))? {
                 let from = touched_from(definition, earliest);
                 if until.is_none_or(|until| from <= until) {
                     dirty.mark(grain, from);
@@ -165,7 +166,8 @@ impl Judge<'_> {
         }
         let again = self.again(until, progress, changed);
         if progress.data.is_some() && !again.is_empty() {
-            for (grain, earliest) in self.grains(&columns, 0).await? {
+            let known = grains::known(&self.view.context, &self.view.snapshot, definition).await;
+            for (grain, earliest) in known.map_err(|error| sentence(&error))? {
                 let earliest = touched_from(definition, earliest);
                 let concerned = again.iter().filter(|(org, _)| dirty.concerns(&grain, org.as_ref()));
                 if let Some(since) = concerned.map(|(_, since)| *since).min() {
@@ -174,11 +176,6 @@ impl Judge<'_> {
             }
         }
         Ok(dirty)
-    }
-
-    async fn grains(&self, columns: &[String], after: i64) -> Result<Vec<(crate::dirty::GrainKey, Micros)>, Why> {
-        let grains = self.view.records.grains(&self.view.context, columns, after, Between::default()).await;
-        grains.map_err(|error| sentence(&error))
     }
 
     /// Changed configuration, an explicit start, and windows that closed since.

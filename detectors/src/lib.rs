@@ -13,6 +13,8 @@ mod dirty;
 mod engine;
 mod error;
 mod evidence;
+mod fold;
+mod grains;
 mod judge;
 mod observe;
 pub mod outcomes;

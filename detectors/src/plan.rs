@@ -144,7 +144,7 @@ fn tables(
             return Err(DataFusionError::Plan(format!("the store \"{name}\" is not built yet")));
         };
         let parts = of_dirty_orgs(context, context.read_table(parts)?, question)?;
-        tables.insert(name.clone(), store.view(context, parts, question.until)?.into_view());
+        tables.insert(name.clone(), store.view(context, parts, dirty.earliest(), question.until)?.into_view());
     }
     let settings = context.read_table(settings_table(&question.settings)?)?;
     tables.insert("org_settings".to_owned(), of_dirty_orgs(context, settings, question)?.into_view());

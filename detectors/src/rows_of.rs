@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use credwatch_schemas::event::{FIELDS, timestamp};
 use credwatch_schemas::records::{Disposition, column};
 use credwatch_schemas::time::Micros;
@@ -11,11 +11,10 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{NullEquality, ScalarValue};
 use datafusion::datasource::MemTable;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::functions_aggregate::expr_fn::min;
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 
-use crate::dirty::{Dirty, GrainKey};
+use crate::dirty::Dirty;
 
 /// The accepted rows of one snapshot.
 #[derive(Debug, Clone)]
@@ -72,37 +71,6 @@ impl Records {
         let rows = rows.select(visible.collect::<Vec<_>>())?;
         only_dirty(context, rows, dirty, Some(reach))
     }
-
-    /// The distinct grains among rows above `after`, each with its earliest time.
-    pub(crate) async fn grains(
-        &self,
-        context: &SessionContext,
-        columns: &[String],
-        after: i64,
-        between: Between,
-    ) -> Result<Vec<(GrainKey, Micros)>> {
-        let keys: Vec<Expr> = columns.iter().map(col).collect();
-        let rows =
-            self.after(context, after, between)?.aggregate(keys, vec![min(col(column::TIME)).alias("earliest")])?;
-        let mut grains = Vec::new();
-        for batch in rows.collect().await? {
-            let earliest = batch["earliest"].as_primitive::<TimestampMicrosecondType>();
-            for row in 0..batch.num_rows() {
-                if !earliest.is_null(row) {
-                    grains.push((key_of(&batch, columns, row), Micros(earliest.value(row))));
-                }
-            }
-        }
-        Ok(grains)
-    }
-}
-
-fn key_of(batch: &RecordBatch, columns: &[String], row: usize) -> GrainKey {
-    let value = |column: &String| {
-        let values = batch[column.as_str()].as_string_opt::<i32>()?;
-        (!values.is_null(row)).then(|| values.value(row).to_owned())
-    };
-    columns.iter().map(value).collect()
 }
 
 /// Rows whose grain is dirty, and whose time lies at most `reach` before what is judged there (`None`: any time).

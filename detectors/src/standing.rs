@@ -65,8 +65,9 @@ impl Standing {
         Ok(())
     }
 
-    pub(crate) fn of(&self, detector: &DetectorId) -> Findings {
-        self.by_detector.get(detector).cloned().unwrap_or_default()
+    pub(crate) fn of(&self, detector: &DetectorId) -> &Findings {
+        static NONE: Findings = Findings::new();
+        self.by_detector.get(detector).unwrap_or(&NONE)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Finding> {

@@ -20,6 +20,8 @@ use datafusion::prelude::{DataFrame, SessionContext};
 
 use crate::definition::{Aggregate, Definition, Ledger, Merge, Need, Rollup, Span};
 use crate::error::{Doing, EngineError};
+use crate::fold::fold;
+use crate::grains;
 use crate::rows_of::{Between, Records, as_number, instant};
 
 /// One kept GROUP BY.
@@ -38,10 +40,7 @@ pub(crate) enum Advanced {
 }
 
 /// The name of the transaction that says which rows are in.
-const SEQ: &str = "seq";
-
-/// More parts than this are folded into one.
-const MOST_PARTS: usize = 16;
+pub(crate) const SEQ: &str = "seq";
 
 /// What a ledger remembers of a first event, with the column of the event that it comes from.
 const FIRSTS: [(&str, &str); 4] = [
@@ -57,7 +56,7 @@ impl Store {
         let ledgers = definition.ledgers.values().cloned().map(Self::Ledger);
         let rollups = definition.rollups.values().cloned().map(Self::Rollup);
         let watched = definition.needs.iter().map(|need| Self::Rollup(watch(need)));
-        ledgers.chain(rollups).chain(watched).collect()
+        ledgers.chain(rollups).chain(watched).chain([Self::Ledger(grains::ledger(definition))]).collect()
     }
 
     pub(crate) fn table(&self) -> TableName {
@@ -119,6 +118,14 @@ impl Store {
         }
     }
 
+    /// Begin of the first interval that is read.
+    fn earliest(&self, from: Option<Micros>) -> Option<Micros> {
+        match self {
+            Self::Ledger(_) => None,
+            Self::Rollup(rollup) => Some(from?.plus(-rollup.reach?.micros() - rollup.every.micros())),
+        }
+    }
+
     fn columns(&self) -> Vec<Expr> {
         let number = |field: &Arc<Field>| match field.data_type() {
             DataType::Int64 => cast(col(field.name()), DataType::Int64).alias(field.name()),
@@ -128,7 +135,7 @@ impl Store {
     }
 
     /// Parts merged into what the declaration says.
-    fn merged(&self, parts: DataFrame) -> Result<DataFrame> {
+    pub(crate) fn merged(&self, parts: DataFrame) -> Result<DataFrame> {
         let mut keys: Vec<Expr> = self.sorted_keys().iter().map(col).collect();
         match self {
             Self::Ledger(_) => parts.aggregate(keys, firsts(|(name, _)| name)),
@@ -140,9 +147,27 @@ impl Store {
         }
     }
 
-    /// The store as a detector sees it, as of `until`: a ledger row that began later is not there yet, and an interval
-    /// that has not ended by then is not counted.
-    pub(crate) fn view(&self, context: &SessionContext, parts: DataFrame, until: Option<Micros>) -> Result<DataFrame> {
+    /// Rows that are read together lie together.
+    pub(crate) fn ordered(&self, merged: DataFrame) -> Result<DataFrame> {
+        let interval = matches!(self, Self::Rollup(_)).then_some("start");
+        let keys = self.sorted_keys();
+        let order = interval.into_iter().chain(keys.iter().map(String::as_str));
+        merged.sort(order.map(|column| col(column).sort(true, false)).collect())
+    }
+
+    /// The store as a detector sees it that judges from `from` on, as of `until`: a ledger row that began later is not
+    /// there yet, an interval that has not ended by then is not counted, and one out of reach is not read.
+    pub(crate) fn view(
+        &self,
+        context: &SessionContext,
+        parts: DataFrame,
+        from: Option<Micros>,
+        until: Option<Micros>,
+    ) -> Result<DataFrame> {
+        let parts = match self.earliest(from) {
+            Some(earliest) => parts.filter(col("start").gt_eq(instant(earliest)))?,
+            None => parts,
+        };
         let parts = match (self, until) {
             (_, None) => parts,
             (Self::Ledger(_), Some(until)) => parts.filter(col("first_time").lt_eq(instant(until)))?,
@@ -172,7 +197,7 @@ pub(crate) fn watch(need: &Need) -> Rollup {
     let mut aggregates = std::collections::BTreeMap::from([("matches".to_owned(), count("count(*)".to_owned()))]);
     aggregates.extend(need.columns.iter().map(|column| (filled_name(column), count(format!("count({column})")))));
     let keys = vec![column::ORG_ID.to_owned(), column::SOURCE.to_owned()];
-    Rollup { every: Span::DAY, keys, when: need.when.clone(), aggregates }
+    Rollup { every: Span::DAY, keys, when: need.when.clone(), aggregates, reach: None }
 }
 
 pub(crate) fn filled_name(column: &str) -> String {
@@ -224,8 +249,12 @@ pub(crate) async fn advance(
     if done.unwrap_or(0) > records.data_seq {
         return Ok(Advanced::Moved);
     }
+    // First, so that a store that never rests is folded too. It changes neither rows nor `seq`.
+    if fold(lake, snapshot, context, store, now).await? == Advanced::Moved {
+        return Ok(Advanced::Moved);
+    }
     if done == Some(records.data_seq) {
-        return fold(lake, snapshot, context, store, now).await;
+        return Ok(Advanced::Done);
     }
     let rows = records.after(context, done.unwrap_or(0), Between::default()).doing("read new rows")?;
     let parts = store.parts(rows).map_err(|error| wrong(&name, &error))?;
@@ -237,37 +266,14 @@ pub(crate) async fn advance(
         expect: vec![(SEQ.to_owned(), done)],
         set: vec![(SEQ.to_owned(), records.data_seq)],
     };
-    settled(lake.commit(&name, change, now).await?)
-}
-
-fn wrong(name: &TableName, error: &DataFusionError) -> EngineError {
-    EngineError::Store { table: name.to_string(), what: error.strip_backtrace() }
-}
-
-fn settled(committed: Committed) -> std::result::Result<Advanced, EngineError> {
-    Ok(match committed {
+    Ok(match lake.commit(&name, change, now).await? {
         Committed::Done { .. } => Advanced::Done,
         Committed::Lost => Advanced::Moved,
     })
 }
 
-/// Many parts become one; no row goes in or out.
-async fn fold(
-    lake: &Lake,
-    snapshot: &LakeSnapshot,
-    context: &SessionContext,
-    store: &Store,
-    now: Micros,
-) -> std::result::Result<Advanced, EngineError> {
-    let name = store.table();
-    let Some(table) = snapshot.table(&name).filter(|table| table.files().len() > MOST_PARTS) else {
-        return Ok(Advanced::Done);
-    };
-    let parts = context.read_table(table.provider()).doing("read a store's parts")?;
-    let append = store.merged(parts).doing("merge a store's parts")?.collect().await.doing("merge a store's parts")?;
-    let fence = (SEQ.to_owned(), table.transaction(SEQ));
-    let change = Change { append, replace: Some(table.files().to_vec()), expect: vec![fence], set: Vec::new() };
-    settled(lake.commit(&name, change, now).await?)
+fn wrong(name: &TableName, error: &DataFusionError) -> EngineError {
+    EngineError::Store { table: name.to_string(), what: error.strip_backtrace() }
 }
 
 /// A provider of the store's parts; `None` when the table is not there.

@@ -103,7 +103,8 @@ async fn last_time(
     records: &Records,
     snapshot: &LakeSnapshot,
 ) -> Result<Option<Micros>, EngineError> {
-    let rows = records.after(context, 0, Between::default()).doing("read the last time")?;
+    let late = Between { from: snapshot.last_event_from(), to: None };
+    let rows = records.after(context, 0, late).doing("read the last time")?;
     let rows = rows.aggregate(vec![], vec![max(col(column::TIME)).alias("last")]).doing("read the last time")?;
     let mut last = snapshot.clocks().into_values().max();
     for batch in rows.collect().await.doing("read the last time")? {

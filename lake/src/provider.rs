@@ -1,4 +1,4 @@
-//! The active files of one table version as a DataFusion table.
+//! Files of one table version, as a rule all active ones, as a DataFusion table.
 //!
 //! It is a plain Parquet scan over files that the log names: partition values are columns, files that cannot match are
 //! never opened, row counts and bounds come from the log, and the order of the rows inside each file is declared.
@@ -30,7 +30,6 @@ use datafusion::physical_plan::empty::EmptyExec;
 
 use crate::data_file::DataFile;
 use crate::file_statistics::{file_statistics, prune};
-use crate::state::State;
 
 /// Above this many files in one scan their bounds cost more memory than they save work.
 const MOST_FILES_WITH_STATISTICS: usize = 512;
@@ -42,7 +41,7 @@ pub(crate) struct FilesProvider {
     schema: SchemaRef,
     partition_columns: usize,
     sorted: bool,
-    state: Arc<State>,
+    files: Vec<Arc<DataFile>>,
 }
 
 impl FilesProvider {
@@ -51,9 +50,9 @@ impl FilesProvider {
         schema: SchemaRef,
         partition_columns: usize,
         sorted: bool,
-        state: Arc<State>,
+        files: Vec<Arc<DataFile>>,
     ) -> Self {
-        Self { folder, schema, partition_columns, sorted, state }
+        Self { folder, schema, partition_columns, sorted, files }
     }
 
     fn table_schema(&self) -> TableSchema {
@@ -64,11 +63,10 @@ impl FilesProvider {
     }
 
     fn matching(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<DataFile>>> {
-        let files = self.state.files();
-        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(files.to_vec()) };
+        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(self.files.clone()) };
         let qualified = DFSchema::try_from(Arc::clone(&self.schema))?;
         let predicate = state.create_physical_expr(filter, &qualified)?;
-        prune(predicate, &self.schema, files)
+        prune(predicate, &self.schema, &self.files)
     }
 
     fn partitioned(&self, file: &DataFile, with_statistics: bool) -> Result<PartitionedFile> {

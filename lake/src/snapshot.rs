@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use credwatch_schemas::position::Partition;
+use credwatch_schemas::records::{Disposition, column};
 use credwatch_schemas::time::Micros;
 use datafusion::catalog::TableProvider;
 
@@ -78,6 +79,18 @@ impl LakeSnapshot {
         self.records.transaction(SEQ).unwrap_or(0)
     }
 
+    /// A time that the last accepted event does not lie before, from what the log knows of files; the last event itself
+    /// stands in few of them. `None` when there is no accepted event, or the log cannot tell.
+    pub fn last_event_from(&self) -> Option<Micros> {
+        let accepted = |file: &&Arc<DataFile>| {
+            file.partition_value(column::DISPOSITION) == Some(Disposition::Accepted.as_str())
+        };
+        let ranges = self.records.files().iter().filter(accepted).map(|file| file.time_range());
+        let latest = ranges.collect::<Option<Vec<_>>>()?.into_iter().map(|(_, latest)| latest).max()?;
+        // The log rounds the end of a file up to a millisecond.
+        Some(latest.plus(-1_000))
+    }
+
     /// Event time up to which everything is taken to have arrived: the smallest clock minus the lateness. `None` in a
     /// lake without clocks.
     pub fn watermark(&self, lateness_micros: i64) -> Option<Micros> {
@@ -127,12 +140,17 @@ impl TableSnapshot {
     }
 
     pub fn provider(&self) -> Arc<dyn TableProvider> {
+        self.provider_of(self.files())
+    }
+
+    /// The same with some of its files only.
+    pub fn provider_of(&self, files: &[Arc<DataFile>]) -> Arc<dyn TableProvider> {
         Arc::new(FilesProvider::new(
             self.folder.clone(),
             Arc::clone(&self.schema),
             self.name.partition_columns().len(),
             self.name == TableName::Records,
-            Arc::clone(&self.state),
+            files.to_vec(),
         ))
     }
 }

@@ -26,6 +26,10 @@ pub struct Rollup {
     pub keys: Vec<String>,
     pub when: String,
     pub aggregates: BTreeMap<String, Aggregate>,
+    /// How far before what is judged an interval may begin and still be looked at; without it, any time. It decides what
+    /// is read, not what is kept: declarations that differ in it alone share a table.
+    #[serde(default)]
+    pub reach: Option<Span>,
 }
 
 /// An aggregate over integers that merges with itself.
