@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use credwatch_detectors::configuration::Since;
+use credwatch_detectors::org_setting::SettingKey;
 use credwatch_schemas::finding::Severity;
 use credwatch_schemas::time::Micros;
 
@@ -99,6 +102,12 @@ pub(crate) enum Command {
     /// Run, test and activate detectors
     #[command(subcommand)]
     Detect(Detect),
+    /// Look at settings of orgs and change them: partners, moved_connections, time_zone
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  credwatch settings list --org org_a\n  credwatch settings add --org org_a partners org_b --from beginning\n  credwatch settings add --org org_a moved_connections \"conn_9 from org_b\"\n  credwatch settings remove --org org_a partners org_b --from 2026-06-01T00:00:00Z\n  credwatch settings set --org org_a time_zone Europe/Berlin\n\nA change needs --org and holds from an event time on, by default from now. The next `credwatch detect run`, or a running detect role, judges again from there: findings that it explains are withdrawn, and those that it no longer explains come back."
+    )]
+    Settings(Settings),
     /// Look at records that did not become events
     #[command(subcommand)]
     Rejects(Rejects),
@@ -243,8 +252,8 @@ pub(crate) enum Detect {
         #[arg(value_name = "ID")]
         id: String,
         /// Event time, or "beginning"
-        #[arg(long, value_name = "TIME")]
-        from: String,
+        #[arg(long, value_parser = since, value_name = "TIME")]
+        from: Since,
     },
     /// Outcomes and coverage: what ran, what could not be seen
     Status,
@@ -260,10 +269,64 @@ pub(crate) enum Rejects {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Settings {
+    /// What holds, and since which event time
+    List {
+        /// Also what no longer holds
+        #[arg(long)]
+        all: bool,
+    },
+    /// One more value of a list: partners, moved_connections
+    Add(Change),
+    /// A value holds no longer
+    Remove(Change),
+    /// The one value of time_zone
+    Set(Change),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Change {
+    /// partners, moved_connections or time_zone
+    #[arg(value_parser = SettingKey::parse, value_name = "KEY")]
+    pub(crate) key: SettingKey,
+    /// An org's id, "CONNECTION from ORG", or an IANA time zone
+    #[arg(value_name = "VALUE")]
+    pub(crate) value: String,
+    /// Event time from which on, or "beginning" [default: the watermark; in a lake without clocks, the beginning]
+    #[arg(long, value_parser = since, value_name = "TIME")]
+    pub(crate) from: Option<Since>,
+}
+
+/// The user said what cannot be meant; it ends like any other misuse of the command line.
+pub(crate) fn misuse(said: impl std::fmt::Display) -> clap::Error {
+    Arguments::command().error(ErrorKind::ValueValidation, said)
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if text == "beginning" {
+        return Ok(Since::Beginning);
+    }
+    let unreadable = || format!("{text:?} is neither \"beginning\" nor a time such as 2026-06-01T09:00:00Z");
+    Micros::parse(text).map(Since::Time).ok_or_else(unreadable)
+}
+
 fn time(text: &str) -> Result<Micros, String> {
     Micros::parse(text).ok_or_else(|| format!("{text:?} is not a time such as 2026-06-01T09:00:00Z"))
 }
 
 fn severity(text: &str) -> Result<Severity, String> {
     Severity::parse(text).ok_or_else(|| format!("{text:?} is none of info, low, medium, high, critical"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_begins_at_a_time_or_at_the_beginning() {
+        assert_eq!(since("beginning"), Ok(Since::Beginning));
+        assert_eq!(since("1970-01-01T00:00:01Z"), Ok(Since::Time(Micros(1_000_000))));
+        assert!(since("yesterday").is_err());
+    }
 }

@@ -39,11 +39,18 @@ fn main() -> ExitCode {
     match ended {
         Ok(exit) => exit,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("credwatch: {}", error_chain::story(&error));
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
+}
+
+/// Usage that only a command could tell to be wrong ends as clap ends for its own.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let Some(misuse) = error.downcast_ref::<clap::Error>() else {
+        eprintln!("credwatch: {}", error_chain::story(error));
+        return ExitCode::FAILURE;
+    };
+    eprint!("{}", misuse.render());
+    ExitCode::from(2)
 }
 
 /// Logs go to stderr; what a person asked for never mixes with them. `RUST_LOG` overrides the level.

@@ -20,6 +20,11 @@ pub(crate) fn second(time: Micros) -> String {
     }
 }
 
+/// Where event time begins that something holds in: rows without a time hold from the beginning.
+pub(crate) fn begins(from: Option<Micros>) -> String {
+    from.map_or_else(|| "the beginning".to_owned(), |time| time.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

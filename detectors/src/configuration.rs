@@ -38,6 +38,23 @@ pub struct Concern<'a> {
 /// The beginning of event time: rows without `from_time` hold from here.
 pub const BEGINNING: Micros = Micros(i64::MIN);
 
+/// Since when something is to hold, where somebody says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    Beginning,
+    Time(Micros),
+}
+
+impl Since {
+    /// As rows say it: `None` is the beginning.
+    pub fn from_time(self) -> Option<Micros> {
+        match self {
+            Self::Beginning => None,
+            Self::Time(time) => Some(time),
+        }
+    }
+}
+
 impl Configuration {
     pub fn new(mut rows: Vec<ConfigurationRow>) -> Self {
         rows.sort_by_key(|row| row.seq);
@@ -96,12 +113,33 @@ impl Configuration {
     /// Every org's settings in force at `time`, one row an element.
     pub fn settings(&self, time: Micros) -> Vec<Setting> {
         let mut in_force: BTreeMap<(&OrgId, &str), &ConfigurationRow> = BTreeMap::new();
-        for row in self.rows.iter().filter(|row| row.kind == ConfigurationKind::OrgSettings && from(row) <= time) {
-            if let Some(org) = &row.org_id {
-                in_force.insert((org, &row.name), row);
-            }
+        for (org, row) in self.rows_of_orgs().filter(|(_, row)| from(row) <= time) {
+            in_force.insert((org, &row.name), row);
         }
         in_force.into_iter().flat_map(|((org, name), row)| elements(org, name, row.content.as_deref())).collect()
+    }
+
+    /// What a key of an org says, by the time from which on, the beginning first.
+    pub(crate) fn values(&self, org: &OrgId, key: &str) -> BTreeMap<Micros, Vec<String>> {
+        let rows = self.rows_of_orgs().filter(|(of, row)| *of == org && row.name == key);
+        let mut times = BTreeSet::from([BEGINNING]);
+        times.extend(rows.map(|(_, row)| from(row)));
+        let at = |time: Micros| {
+            let content =
+                self.at(ConfigurationKind::OrgSettings, Some(org), key, time).and_then(|row| row.content.as_deref());
+            elements(org, key, content).into_iter().map(|setting| setting.value).collect()
+        };
+        times.into_iter().map(|time| (time, at(time))).collect()
+    }
+
+    /// Every key that was ever recorded for an org.
+    pub(crate) fn keys_of_orgs(&self) -> BTreeSet<(&OrgId, &str)> {
+        self.rows_of_orgs().map(|(org, row)| (org, row.name.as_str())).collect()
+    }
+
+    fn rows_of_orgs(&self) -> impl Iterator<Item = (&OrgId, &ConfigurationRow)> {
+        let settings = self.rows.iter().filter(|row| row.kind == ConfigurationKind::OrgSettings);
+        settings.filter_map(|row| Some((row.org_id.as_ref()?, row)))
     }
 
     /// Event times at which what concerns the detector changes, ascending, the beginning first.

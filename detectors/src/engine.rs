@@ -20,7 +20,7 @@ use crate::standing::Standing;
 use crate::view::View;
 
 /// How far the watermark stays behind the slowest clock.
-const LATENESS: i64 = 15 * MINUTE;
+pub(crate) const LATENESS: i64 = 15 * MINUTE;
 
 /// Attempts of one tick against other writers.
 const MOST_ATTEMPTS: u32 = 30;

@@ -20,7 +20,7 @@ pub enum EngineError {
     Rows { doing: &'static str, source: ArrowError },
     #[error("keep \"{table}\": {what}")]
     Store { table: String, what: String },
-    #[error("judge: lost against other judges {0} times in a row")]
+    #[error("write to the lake: lost against other writers {0} times in a row")]
     Contention(u32),
     #[error("activate \"{0}\": no such detector is known here")]
     UnknownDetector(String),

@@ -1,7 +1,7 @@
 //! Configuration rows: what of this process's files is recorded in the lake, and since when it holds.
 //!
 //! Nothing is judged by a file that the lake does not hold. In a lake without clocks a new file holds from the beginning,
-//! otherwise from the watermark of the moment; [`activate`] makes it hold earlier.
+//! otherwise from the watermark of the moment; [`activate`] makes it hold earlier. Settings of orgs likewise.
 
 use credwatch_lake::{Change, Committed, Lake, LakeSnapshot, TableName};
 use credwatch_schemas::configuration::{CONFIGURATION, ConfigurationKind, ConfigurationRow};
@@ -11,9 +11,11 @@ use credwatch_schemas::rows;
 use credwatch_schemas::time::Micros;
 use datafusion::prelude::SessionContext;
 
-use crate::configuration::{Configuration, Draft, LEARN_UNTIL, activations};
+use crate::configuration::{Configuration, Draft, LEARN_UNTIL, Since, activations};
 use crate::definition::Definition;
+use crate::engine::LATENESS;
 use crate::error::{Doing, EngineError};
+use crate::org_setting::{Changed, Edit, Held, held};
 use crate::registry::{Registry, RegistryError};
 
 /// Attempts against other processes that record at the same time.
@@ -47,7 +49,8 @@ pub(crate) async fn record(
         drafts.extend(learn_until.and_then(|until| learning(known, until, from)));
         drafts
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 /// Records a detector's file, and the data files that it reads, from an earlier time: `None` is the beginning.
@@ -65,22 +68,42 @@ pub async fn activate(
         let data = registry.data().get(name).cloned();
         drafts.extend(data.map(|content| draft(ConfigurationKind::Data, name, content, from)));
     }
-    commit(lake, now, |_, _| drafts.clone()).await
+    commit(lake, now, |_, _| drafts.clone()).await?;
+    Ok(())
 }
 
-/// Records what `decide` makes of the rows that are there, under their fence.
+/// Changes one setting of one org; where nobody says since when, it holds like a new file. Changes that others make at
+/// the same time are kept.
+pub async fn change_setting(
+    lake: &Lake,
+    edit: &Edit,
+    since: Option<Since>,
+    now: Micros,
+) -> Result<Changed, EngineError> {
+    let drafts = commit(lake, now, |known, snapshot| {
+        edit.drafts(known, since.map_or_else(|| snapshot.watermark(LATENESS), Since::from_time))
+    });
+    Ok(drafts.await?.first().map_or(Changed::Nothing, |first| Changed::From(first.from_time)))
+}
+
+/// Every setting of every org, those that no longer hold too.
+pub async fn settings(snapshot: &LakeSnapshot) -> Result<Vec<Held>, EngineError> {
+    Ok(held(&recorded(snapshot).await?))
+}
+
+/// Records what `decide` makes of the rows that are there, under their fence; what was recorded.
 pub(crate) async fn commit(
     lake: &Lake,
     now: Micros,
     decide: impl Fn(&Configuration, &LakeSnapshot) -> Vec<Draft>,
-) -> Result<(), EngineError> {
+) -> Result<Vec<Draft>, EngineError> {
     for _ in 0..MOST_ATTEMPTS {
         let snapshot = lake.snapshot().await?;
         let drafts = decide(&recorded(&snapshot).await?, &snapshot);
         if drafts.is_empty() {
-            return Ok(());
+            return Ok(drafts);
         }
-        let new: Vec<ConfigurationRow> = drafts.into_iter().map(|draft| draft.recorded(now, BUILD)).collect();
+        let new: Vec<ConfigurationRow> = drafts.iter().cloned().map(|draft| draft.recorded(now, BUILD)).collect();
         let seen = snapshot.table(&TableName::Configuration).and_then(|table| table.transaction(column::SEQ));
         let change = Change {
             append: vec![rows::to_batch(&CONFIGURATION, &new).doing("write the configuration")?],
@@ -88,7 +111,7 @@ pub(crate) async fn commit(
             ..Change::default()
         };
         if let Committed::Done { .. } = lake.commit(&TableName::Configuration, change, now).await? {
-            return Ok(());
+            return Ok(drafts);
         }
     }
     Err(EngineError::Contention(MOST_ATTEMPTS))

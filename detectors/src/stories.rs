@@ -106,7 +106,8 @@ pub async fn tell(story: &Story, telling: &Telling, registry: &Registry, folder:
 async fn settle(lake: &Lake, story: &Story) -> Result<(), EngineError> {
     let orgs = story.org_settings.iter();
     let drafts: Vec<_> = orgs.flat_map(|(org, settings)| setting_rows(&OrgId::new(org), settings, None)).collect();
-    recording::commit(lake, NOW, |known, _| if known.highest_seq() == 0 { drafts.clone() } else { Vec::new() }).await
+    recording::commit(lake, NOW, |known, _| if known.highest_seq() == 0 { drafts.clone() } else { Vec::new() }).await?;
+    Ok(())
 }
 
 fn end_of(story: &Story, telling: &Telling) -> Option<Micros> {

@@ -107,9 +107,15 @@ fn what_cannot_be_done_is_one_sentence_and_no_success() {
     let program = Program::fresh();
     for (arguments, code, said) in [
         (vec!["sql", "-c", "SELECT 1"], 1, "there is no lake"),
+        (vec!["settings", "list"], 1, "there is no lake"),
         (vec!["import", "nowhere.ndjson"], 1, "nowhere.ndjson"),
         (vec!["sql", "--lake", "s3://bucket/lake", "-c", "SELECT 1"], 1, "only a local folder"),
         (vec!["import"], 2, "FILE"),
+        (vec!["settings", "add", "partners", "org_b"], 2, "--org"),
+        (vec!["settings", "add", "--org", "org_a", "partner", "org_b"], 2, "partners, moved_connections, time_zone"),
+        (vec!["settings", "add", "--org", "org_a", "moved_connections", "conn_9"], 2, "conn_9 from org_b"),
+        (vec!["settings", "set", "--org", "org_a", "time_zone", "Berlin"], 2, "Europe/Berlin"),
+        (vec!["settings", "add", "--org", "org_a", "partners", "org_b", "--from", "today"], 2, "beginning"),
         (vec!["fly"], 2, "fly"),
     ] {
         let ended = program.run(&arguments);
@@ -189,4 +195,67 @@ fn a_copy_of_a_detector_under_another_id_works_without_a_rebuild() {
     let of = |id: &str| program.rows(&[&config[..], &["findings", "list", "--all", "--detector", id]].concat()).len();
     assert!(of("new-destination") > 0);
     assert_eq!(of("our-destinations"), of("new-destination"));
+}
+
+/// A call of org_a with a credential of org_b.
+fn meeting(number: u64) -> Vec<u8> {
+    event("org_a", number).replace(r#""credential_org_id":"org_a""#, r#""credential_org_id":"org_b""#).into_bytes()
+}
+
+#[test]
+fn a_partner_explains_a_meeting_for_as_long_as_it_is_recorded() {
+    let program = Program::fresh();
+    let file = write_lines(&program, "meeting.ndjson", &[event("org_a", 1).into_bytes(), meeting(2)]);
+    program.ok(&["import", text(&file)]);
+    let findings = || {
+        program.ok(&["detect", "run"]);
+        let listed = program.rows(&["findings", "list", "--detector", "cross-tenant-lookup", "--all"]);
+        let told = |row: &serde_json::Value| (row["finding_id"].clone(), row["status"].clone());
+        listed.iter().map(told).collect::<Vec<_>>()
+    };
+    let partner = |verb: &str, more: &[&str]| {
+        let ended = program.run(&[&["settings", verb, "--org", "org_a", "partners", "org_b"], more].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        ended.stderr
+    };
+    let first = findings();
+    assert_eq!(first.len(), 1);
+    let (id, open) = first[0].clone();
+    assert_eq!(open, "open");
+
+    assert!(partner("add", &["--from", "beginning"]).contains("holds from the beginning"));
+    assert!(partner("add", &["--from", "beginning"]).contains("nothing changed"));
+    assert_eq!(findings(), [(id.clone(), "withdrawn".into())]);
+    let held = serde_json::json!(
+        {"org_id": "org_a", "key": "partners", "value": "org_b", "from_time": null, "until_time": null}
+    );
+    assert_eq!(program.rows(&["settings", "list"]), [held]);
+    assert_eq!(program.rows(&["settings", "list", "--org", "org_b"]), [] as [serde_json::Value; 0]);
+
+    // A year later the contract ends: what was explained before stays explained.
+    partner("remove", &["--from", "2027-06-01T00:00:00Z"]);
+    assert_eq!(findings(), [(id.clone(), "withdrawn".into())]);
+    let ended = program.rows(&["settings", "list", "--all"]);
+    assert_eq!(ended[0]["until_time"], "2027-06-01T00:00:00.000000Z");
+
+    partner("remove", &["--from", "beginning"]);
+    assert_eq!(findings(), [(id, "open".into())]);
+    assert!(partner("remove", &[]).contains("nothing changed"));
+}
+
+#[test]
+fn settings_that_are_recorded_at_the_same_time_are_all_kept() {
+    let program = Program::fresh();
+    let file = write_lines(&program, "one.ndjson", &[event("org_a", 1).into_bytes()]);
+    program.ok(&["import", text(&file)]);
+    let partners: Vec<String> = (0..6).map(|number| format!("partner_{number}")).collect();
+    std::thread::scope(|scope| {
+        for partner in &partners {
+            scope.spawn(|| program.ok(&["settings", "add", "--org", "org_a", "partners", partner]));
+        }
+    });
+    let listed = program.rows(&["settings", "list"]);
+    let mut values: Vec<&str> = listed.iter().map(|row| row["value"].as_str().expect("a value")).collect();
+    values.sort_unstable();
+    assert_eq!(values, partners);
 }

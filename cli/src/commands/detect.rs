@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
+use credwatch_detectors::configuration::Since;
 use credwatch_detectors::definition::Definition;
 use credwatch_detectors::stories::run_file;
 use credwatch_detectors::{Ask, Engine, RunKind, Tick, activate, outcomes};
@@ -11,11 +12,11 @@ use credwatch_query::format::{OutputFormat, write};
 use credwatch_schemas::ids::DetectorId;
 use credwatch_schemas::outcome::COVERAGE;
 use credwatch_schemas::rows::to_batch;
-use credwatch_schemas::time::Micros;
 use credwatch_server::detector_status::{sees, statuses};
 
 use crate::args::Detect;
 use crate::output;
+use crate::plain_text::begins;
 use crate::setting::Setting;
 use crate::status_text::text;
 use crate::wall_clock::now;
@@ -26,7 +27,7 @@ pub(crate) async fn run(setting: &Setting, asked: Detect) -> anyhow::Result<Exit
             judge(setting, Ask { from, to, learn_until, run: RunKind::History }).await
         }
         Detect::Test { files } => test(setting, &files).await,
-        Detect::Activate { id, from } => activate_from(setting, &DetectorId::new(id), &from).await,
+        Detect::Activate { id, from } => activate_from(setting, &DetectorId::new(id), from).await,
         Detect::Status => status(setting).await,
     }
 }
@@ -88,21 +89,11 @@ fn scratch_folder() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-async fn activate_from(setting: &Setting, id: &DetectorId, from: &str) -> anyhow::Result<ExitCode> {
-    let from = since(from)?;
-    activate(&setting.lake_to_judge().await?, &setting.registry()?, id, from, now()).await?;
-    let when = from.map_or_else(|| "the beginning".to_owned(), |time| time.to_string());
+async fn activate_from(setting: &Setting, id: &DetectorId, since: Since) -> anyhow::Result<ExitCode> {
+    activate(&setting.lake_to_judge().await?, &setting.registry()?, id, since.from_time(), now()).await?;
+    let when = begins(since.from_time());
     eprintln!("{id} holds from {when}; `credwatch detect run` judges that interval again");
     Ok(ExitCode::SUCCESS)
-}
-
-/// `None` is the beginning.
-fn since(text: &str) -> anyhow::Result<Option<Micros>> {
-    if text == "beginning" {
-        return Ok(None);
-    }
-    let unreadable = || anyhow!("--from {text:?} is neither \"beginning\" nor a time such as 2026-06-01T09:00:00Z");
-    Micros::parse(text).ok_or_else(unreadable).map(Some)
 }
 
 /// For people and for JSON one entry a detector, also for one that never ran; CSV is the table `coverage`.
@@ -129,13 +120,6 @@ async fn status(setting: &Setting) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_activation_begins_at_a_time_or_at_the_beginning() {
-        assert_eq!(since("beginning").unwrap(), None);
-        assert_eq!(since("1970-01-01T00:00:01Z").unwrap(), Some(Micros(1_000_000)));
-        assert!(since("yesterday").is_err());
-    }
 
     #[test]
     fn a_detector_that_could_not_run_is_said() {

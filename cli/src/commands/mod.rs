@@ -13,6 +13,7 @@ mod import;
 mod ingest;
 mod rejects;
 mod serve;
+mod settings;
 mod simulate;
 mod sql;
 
@@ -27,6 +28,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sql(asked) => sql::run(&setting, asked).await,
         Command::Findings(asked) => findings::run(&setting, asked).await,
         Command::Detect(asked) => detect::run(&setting, asked).await,
+        Command::Settings(asked) => settings::run(&setting, asked).await,
         Command::Rejects(Rejects::List { limit }) => rejects::list(&setting, limit).await,
         Command::Check => check::run(&setting).await,
     }
