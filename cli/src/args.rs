@@ -181,7 +181,7 @@ pub(crate) struct Import {
     /// Name of a binding in the configuration (source, org, adapter, identity rule)
     #[arg(long, value_name = "NAME")]
     pub(crate) binding: Option<String>,
-    /// Exit with 1 when more records than this were rejected
+    /// Exit with 1 when the files have more rejects than this, also those of an earlier import
     #[arg(long, value_name = "N")]
     pub(crate) max_rejects: Option<u64>,
 }
