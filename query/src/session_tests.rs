@@ -328,3 +328,6 @@ async fn the_functions_can_be_called() {
         assert_eq!(ask(&session, sql).await, Ok(format!("v\n{expected}\n")), "{sql}");
     }
 }
+
+#[path = "wrong_grouping_tests.rs"]
+mod wrong_grouping;
