@@ -13,6 +13,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::args::Common;
+use crate::upkeep;
 
 /// Everything that can be configured, validated as far as it can be without touching the world.
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +29,8 @@ pub(crate) struct Configuration {
     pub(crate) listen: Option<std::net::SocketAddr>,
     /// What is read from Kafka, and how it is reached.
     pub(crate) kafka: kafka::Config,
+    /// How often a process that writes records tidies up.
+    pub(crate) upkeep: upkeep::Config,
     /// What to do with records, by topic or door.
     pub(crate) bindings: Vec<Binding>,
 }
@@ -150,10 +153,11 @@ mod tests {
         let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         let table: Table = example.parse().unwrap();
         let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-        let Configuration { lake: _, redaction_key_file: _, detectors: _, listen: _, kafka: _, bindings: _ } =
+        let Configuration { lake: _, redaction_key_file: _, detectors: _, listen: _, kafka: _, upkeep: _, bindings: _ } =
             Table::try_into(table.clone()).unwrap();
-        assert_eq!(keys.len(), 6, "{keys:?}");
+        assert_eq!(keys.len(), 7, "{keys:?}");
         assert_eq!(table["kafka"].as_table().unwrap().len(), 17);
+        assert_eq!(table["upkeep"].as_table().unwrap().len(), 2);
         assert_eq!(table["bindings"][0].as_table().unwrap().len(), 6);
     }
 }

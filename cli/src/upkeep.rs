@@ -8,26 +8,55 @@ use std::time::Duration;
 use credwatch_lake::{Compacted, Lake, LakeError};
 use credwatch_schemas::time::HOUR;
 use credwatch_server::background::{self, Board, Nudge};
+use serde::Deserialize;
 
 use crate::running::Running;
 use crate::wall_clock::now;
 
-/// Between two looks at the files; a look without work costs a listing of the log.
-const COMPACTION: Duration = Duration::from_secs(30);
-const MAINTENANCE: Duration = Duration::from_secs(15 * 60);
 /// No reader holds a version of the lake for longer (microseconds).
 const SAFE_AGE: i64 = HOUR;
 
-pub(crate) fn start(running: &mut Running, lake: &Lake, board: &Board) {
+/// How often; the first round comes at once.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Between two looks for small files to merge; a look without work costs a listing of the log.
+    pub(crate) merge_seconds: Seconds,
+    /// Between two rounds of cutting logs and removing leftovers.
+    pub(crate) maintain_seconds: Seconds,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let seconds = |seconds| Seconds(Duration::from_secs(seconds));
+        Self { merge_seconds: seconds(30), maintain_seconds: seconds(15 * 60) }
+    }
+}
+
+/// A pause: never so short that the work would be endless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "f64")]
+pub(crate) struct Seconds(Duration);
+
+impl TryFrom<f64> for Seconds {
+    type Error = String;
+
+    fn try_from(seconds: f64) -> Result<Self, String> {
+        let pause = Duration::try_from_secs_f64(seconds).ok().filter(|pause| *pause >= Duration::from_millis(100));
+        pause.map(Self).ok_or_else(|| format!("{seconds} seconds are no pause between two rounds; 0.1 is the least"))
+    }
+}
+
+pub(crate) fn start(running: &mut Running, lake: &Lake, board: &Board, config: Config) {
     let (work, place) = (lake.clone(), board.clone());
     running.add("compaction", |stop| async move {
         let run = move || compact(work.clone());
-        Ok(background::start("compaction", COMPACTION, Nudge::default(), place, stop, run).await?)
+        Ok(background::start("compaction", config.merge_seconds.0, Nudge::default(), place, stop, run).await?)
     });
     let (work, place) = (lake.clone(), board.clone());
     running.add("maintenance", |stop| async move {
         let run = move || maintain(work.clone());
-        Ok(background::start("maintenance", MAINTENANCE, Nudge::default(), place, stop, run).await?)
+        Ok(background::start("maintenance", config.maintain_seconds.0, Nudge::default(), place, stop, run).await?)
     });
 }
 
@@ -43,4 +72,19 @@ async fn maintain(lake: Lake) -> Result<(), LakeError> {
     let done = lake.maintain(now(), SAFE_AGE).await?;
     tracing::info!(?done, "the tables were maintained");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_of_nothing_is_refused() {
+        let read = |text: &str| toml::from_str::<Config>(text);
+        assert_eq!(read("merge_seconds = 0.5").unwrap().merge_seconds.0, Duration::from_millis(500));
+        for wrong in ["0.0", "-1.0", "inf"] {
+            let error = read(&format!("maintain_seconds = {wrong}")).unwrap_err().to_string();
+            assert!(error.contains("maintain_seconds"), "{error}");
+        }
+    }
 }

@@ -1,9 +1,14 @@
 //! Judges from outside: DuckDB and deltalake read the tables without any code of ours.
 
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use serde::Deserialize;
+use credwatch_detectors::Registry;
+use credwatch_detectors::definition::{Definition, Merge};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// What the independent readers say of `records`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -27,16 +32,7 @@ pub struct Judgement {
 impl Judgement {
     /// Reads the lake's table of records; fails with one sentence when the readers are not installed.
     pub fn of(lake: &Path) -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = here.join("../target/venv/bin/python");
-        assert!(
-            python.exists(),
-            "the independent readers are not in target/venv; run `make test` (or `scripts/needs build test`) to fetch them"
-        );
-        let judged = Command::new(python).arg(here.join("oracle/judge.py")).arg(lake.join("records")).output();
-        let judged = judged.expect("starting the independent readers");
-        assert!(judged.status.success(), "the independent readers failed: {}", String::from_utf8_lossy(&judged.stderr));
-        serde_json::from_slice(&judged.stdout).expect("a judgement is JSON")
+        ask("judge.py", &lake.join("records"), "")
     }
 
     /// Nothing twice, no hole in `seq`, every row at a position of its own.
@@ -48,4 +44,62 @@ impl Judgement {
             assert_eq!(self.logged_seq, self.highest_seq, "the log's seq is not the rows': {self:?}");
         }
     }
+}
+
+/// A sum that a rollup kept, and what the accepted records say that it is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Sum {
+    pub table: String,
+    pub name: String,
+    pub kept: i64,
+    pub counted: i64,
+}
+
+impl Sum {
+    /// Every sum of every rollup that the library declares.
+    pub fn all_of(lake: &Path) -> Vec<Self> {
+        ask("rollups.py", lake, &serde_json::to_string(&declared()).expect("words are JSON"))
+    }
+}
+
+/// A rollup as its declaration says: SQL that another engine understands as well.
+#[derive(Debug, Serialize)]
+struct Declared {
+    table: String,
+    when: String,
+    sums: BTreeMap<String, String>,
+}
+
+fn declared() -> Vec<Declared> {
+    let registry = Registry::embedded().expect("the library is sound");
+    let mut declared = Vec::new();
+    for (id, content) in registry.detectors() {
+        let definition = Definition::parse(id.as_str(), content).expect("the library is sound");
+        for rollup in definition.rollups.values() {
+            let sums = rollup.aggregates.iter().filter(|(_, aggregate)| aggregate.merge == Merge::Sum);
+            let sums = sums.map(|(name, aggregate)| (name.clone(), aggregate.sql.clone())).collect();
+            declared.push(Declared { table: format!("rollup_{}", rollup.table()), when: rollup.when.clone(), sums });
+        }
+    }
+    declared
+}
+
+/// Runs a reader with `words` on its stdin; what it prints is JSON.
+fn ask<Answer: DeserializeOwned>(script: &str, place: &Path, words: &str) -> Answer {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = here.join("../target/venv/bin/python");
+    assert!(
+        python.exists(),
+        "the independent readers are not in target/venv; run `make test` (or `scripts/needs build test`) to fetch them"
+    );
+    let mut reader = Command::new(python);
+    reader.arg(here.join("oracle").join(script)).arg(place);
+    reader.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut reader = reader.spawn().expect("starting the independent readers");
+    let mut stdin = reader.stdin.take().expect("its stdin is ours");
+    stdin.write_all(words.as_bytes()).expect("asking the independent readers");
+    drop(stdin);
+    let answer = reader.wait_with_output().expect("waiting for the independent readers");
+    assert!(answer.status.success(), "the independent readers failed: {}", String::from_utf8_lossy(&answer.stderr));
+    serde_json::from_slice(&answer.stdout).expect("an answer is JSON")
 }

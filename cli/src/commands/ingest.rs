@@ -24,7 +24,7 @@ pub(crate) async fn run(setting: &Setting, asked: Ingest) -> anyhow::Result<Exit
     let source = source(setting, || {}).await?;
     eprintln!("reading {} at {}", source.config.topics, source.config.brokers);
     let mut running = Running::default();
-    upkeep::start(&mut running, &source.lake, &Board::default());
+    upkeep::start(&mut running, &source.lake, &Board::default(), setting.configuration.upkeep);
     running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     let early = tokio::select! {
         asked = asked_to_stop() => asked,

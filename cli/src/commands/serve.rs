@@ -49,7 +49,7 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         engine.tick(&Ask::default(), now()).await?;
     }
     if let Some(source) = source {
-        upkeep::start(&mut running, &source.lake, &board);
+        upkeep::start(&mut running, &source.lake, &board, setting.configuration.upkeep);
         running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     }
     if judges {

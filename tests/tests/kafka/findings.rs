@@ -8,11 +8,10 @@ use credwatch_tests::way::{Line, Order, Run, Way, simulated};
 use serde_json::{Map, Value};
 
 use crate::Ingest;
+use crate::standing::{assert_same, judged_to_the_end};
 
 const SEED: u64 = 11;
 const EVENTS: u64 = 3_000;
-/// What may differ between two runs over the same log, as the contract of findings lists it.
-const OF_A_RUN: [&str; 6] = ["revision", "recorded_time", "provisional", "data_seq", "sql", "seq"];
 
 #[tokio::test]
 async fn kafka_gives_the_same_findings_on_every_way_and_after_a_kill() {
@@ -25,10 +24,7 @@ async fn kafka_gives_the_same_findings_on_every_way_and_after_a_kill() {
     {
         let way = Way { order, partitions, restarts, ..plain };
         let found = findings(&way, &lines).await;
-        for (id, finding) in &expected {
-            assert_eq!(Some(finding), found.get(id), "{way:?}: a finding is missing or another one");
-        }
-        assert_eq!(found.len(), expected.len(), "{way:?}: findings too many");
+        assert_same(&expected, &found, &format!("{way:?}"));
     }
 }
 
@@ -58,19 +54,5 @@ async fn findings(way: &Way, lines: &[Line]) -> Map<String, Value> {
     send(late);
     serve.until_all_is_there(broker, &topic).await;
     serve.stop();
-    program.ok(&["detect", "run"]);
-    let rows = program.rows(&["findings", "list", "--all"]);
-    rows.into_iter().filter_map(comparable).collect()
-}
-
-fn comparable(finding: Value) -> Option<(String, Value)> {
-    let Value::Object(mut finding) = finding else { return None };
-    if finding["status"] == "withdrawn" {
-        return None;
-    }
-    for field in OF_A_RUN {
-        finding.remove(field);
-    }
-    let id = finding["finding_id"].as_str()?.to_owned();
-    Some((id, Value::Object(finding)))
+    judged_to_the_end(&program)
 }

@@ -5,9 +5,13 @@
 mod faults;
 mod findings;
 mod kills;
+mod kills_of_judging;
+mod kills_of_upkeep;
 mod life;
+mod load;
 mod real;
 mod security;
+mod standing;
 
 use std::time::Duration;
 
@@ -20,6 +24,8 @@ use credwatch_tests::topics::Feed;
 use credwatch_tests::waiting::until_async;
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How a shell tells of a child that SIGKILL ended.
+const KILLED: i32 = 137;
 /// Commits often, and passes partitions on soon after a kill.
 const QUICK: [(&str, &str); 2] = [("CREDWATCH_KAFKA__FLUSH_SECONDS", "0.2"), ("CREDWATCH_KAFKA__SESSION_SECONDS", "2")];
 
@@ -79,6 +85,12 @@ impl<'a> Ingest<'a> {
             async move { said.then_some(()) }
         })
         .await;
+    }
+
+    /// Waits for the fail point that it was started with.
+    fn until_it_kills_itself(mut self) {
+        let ended = self.process.wait(PATIENCE);
+        assert_eq!(ended.code(), Some(KILLED), "{}: it was to be killed:\n{}", self.name, self.words());
     }
 
     /// Asks it to stop; it must do so in order.

@@ -76,7 +76,7 @@ async fn show(setting: &Setting, asked: &Demo, folder: &Path, running: &mut Runn
     let (nudge, board) = (Nudge::default(), Board::default());
     let wake = nudge.clone();
     let source = ingest::source(setting, move || wake.nudge()).await?;
-    upkeep::start(running, &source.lake, &board);
+    upkeep::start(running, &source.lake, &board, setting.configuration.upkeep);
     running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     serve::detect(running, engine, board.clone(), nudge, tell);
     serve::api(running, lake, registry, board, SocketAddr::from((Ipv4Addr::LOCALHOST, asked.port))).await?;
