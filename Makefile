@@ -3,7 +3,7 @@
 # The same selection of packages as in scripts/test: otherwise cargo would build most dependencies twice.
 build = cargo build --quiet --workspace --all-targets
 
-.PHONY: demo test bench build fmt needs needs-test
+.PHONY: demo test chaos bench build fmt needs needs-test
 
 demo: needs
 	@scripts/stage "building credwatch (the first time takes about 10 minutes on 2 cores)" \
@@ -16,6 +16,10 @@ test: needs-test
 build: needs
 	@scripts/stage "building credwatch (the first time takes about 10 minutes on 2 cores)" \
 	  $(build)
+
+# The long form of the proofs, with numbers to choose: make chaos N=200 EVENTS=300000 SEED=7
+chaos: needs-test
+	@N=$(N) EVENTS=$(EVENTS) SEED=$(SEED) PROFILE=$(PROFILE) scripts/chaos
 
 bench: needs-test
 	@target/venv/bin/pip install -q confluent-kafka==2.12.1

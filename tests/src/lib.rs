@@ -4,6 +4,7 @@
 //! that is started dies with the test process, also when that is killed.
 #![expect(clippy::expect_used, clippy::panic, reason = "a harness fails its test by panicking")]
 
+pub mod asked;
 pub mod broker;
 pub mod guarded;
 pub mod oracle;

@@ -1,4 +1,5 @@
-//! Waiting for something to become true, with a limit. The only place in the tests that sleeps: between two looks.
+//! Waiting for something to become true, with a limit. The only place in the tests that sleeps: between two
+//! looks, and for a moment that chance chose.
 
 use std::time::{Duration, Instant};
 
@@ -30,4 +31,9 @@ pub async fn until_async<T, F: Future<Output = Option<T>>>(
         assert!(begin.elapsed() < at_most, "waited {at_most:?} in vain until {what}");
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
+}
+
+/// For a moment that nothing but chance chooses; whoever waits for something uses [`until`].
+pub fn let_pass(moment: Duration) {
+    std::thread::sleep(moment);
 }

@@ -67,12 +67,14 @@ pub fn simulated(seed: u64, events: u64) -> Vec<Line> {
 }
 
 impl Way {
-    pub fn all() -> Vec<Self> {
+    /// Every way of so many events: in two batches, and in five of which the last is small.
+    pub fn all(events: usize) -> Vec<Self> {
         use Order::{Late, Repeated, Reversed, Shuffled, Sorted, Stalled};
+        let (large, small) = (events.div_ceil(2), (events * 7).div_ceil(30));
         let mut ways = Vec::new();
         for order in [Sorted, Reversed, Shuffled, Late, Repeated, Stalled] {
             for run in [Run::AtOnce, Run::Live, Run::Backfilled] {
-                for (partitions, cut) in [(1, 1_500), (4, 1_500), (1, 700), (4, 700)] {
+                for (partitions, cut) in [(1, large), (4, large), (1, small), (4, small)] {
                     let way = |restarts| Self { order, partitions, cut, run, restarts };
                     ways.extend([way(false), way(true)]);
                 }

@@ -1,12 +1,16 @@
 //! The same log gives the same findings: simulated traffic with incidents, through the whole library of detectors, on
-//! every way that events can come. `CREDWATCH_WAYS=all` tries every combination instead of a sample.
+//! every way that events can come. `CREDWATCH_WAYS=all` tries every combination instead of a sample,
+//! `CHAOS_EVENTS` and `CHAOS_SEED` choose how many events and which.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod world;
 
+use std::time::Instant;
+
 use credwatch_detectors::Registry;
 use credwatch_detectors::definition::{Definition, Scope};
 use credwatch_schemas::finding::Finding;
+use credwatch_tests::asked::{number, word};
 use credwatch_tests::way::{Line, Run, Way, simulated};
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
@@ -20,26 +24,31 @@ const WAYS: usize = 8;
 
 /// All of it in order, judged at once: what every other way is held against.
 async fn plainly(lines: &[Line]) -> Vec<Finding> {
-    let plain = Way::all().into_iter().find(Way::is_plain).expect("there is a plain way");
+    let plain = Way::all(lines.len()).into_iter().find(Way::is_plain).expect("there is a plain way");
     World::of(&Registry::embedded().expect("the library is sound")).await.go(&plain, lines).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_events_give_the_same_findings_on_every_way() {
-    let (lines, registry) = (simulated(SEED, EVENTS), Registry::embedded().expect("the library is sound"));
+    let (lines, registry) = (
+        simulated(number("CHAOS_SEED", SEED), number("CHAOS_EVENTS", EVENTS)),
+        Registry::embedded().expect("the library is sound"),
+    );
     let expected = plainly(&lines).await;
     assert!(!expected.is_empty(), "traffic with incidents gives findings");
-    for way in chosen() {
-        let found = World::of(&registry).await.go(&way, &lines).await;
+    let (ways, begin) = (chosen(lines.len()), Instant::now());
+    println!("{} events, {} findings, {} ways", lines.len(), expected.len(), ways.len());
+    for (place, way) in (1..).zip(&ways) {
+        let found = World::of(&registry).await.go(way, &lines).await;
         assert_same(&expected, &found, &format!("{way:?}"));
+        println!("{place} of {} ways in {:.0} s: {way:?}", ways.len(), begin.elapsed().as_secs_f64());
     }
 }
 
 /// Every way under `CREDWATCH_WAYS=all`, else a sample that is the same every time, with each kind of run in it.
-fn chosen() -> Vec<Way> {
-    let all = Way::all();
-    #[expect(clippy::disallowed_methods, reason = "a test is told by its environment how much to do")]
-    if std::env::var("CREDWATCH_WAYS").is_ok_and(|ways| ways == "all") {
+fn chosen(events: usize) -> Vec<Way> {
+    let all = Way::all(events);
+    if word("CREDWATCH_WAYS").is_some_and(|ways| ways == "all") {
         return all;
     }
     let mut chance = ChaCha8Rng::seed_from_u64(SEED);

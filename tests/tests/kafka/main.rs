@@ -2,6 +2,7 @@
 //! share no code with the program.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod chaos;
 mod faults;
 mod findings;
 mod kills;
