@@ -156,7 +156,7 @@ mod tests {
         let Configuration { lake: _, redaction_key_file: _, detectors: _, listen: _, kafka: _, upkeep: _, bindings: _ } =
             Table::try_into(table.clone()).unwrap();
         assert_eq!(keys.len(), 7, "{keys:?}");
-        assert_eq!(table["kafka"].as_table().unwrap().len(), 17);
+        assert_eq!(table["kafka"].as_table().unwrap().len(), 18);
         assert_eq!(table["upkeep"].as_table().unwrap().len(), 2);
         assert_eq!(table["bindings"][0].as_table().unwrap().len(), 6);
     }

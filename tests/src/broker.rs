@@ -15,22 +15,29 @@ use tempfile::TempDir;
 use crate::guarded::Guarded;
 use crate::waiting::until;
 
-/// Of the SASL_SSL listener.
+/// Of every mechanism of the SASL_SSL listener.
 pub const USER: &str = "credwatch";
 pub const PASSWORD: &str = "correct-horse-battery";
 
-/// Whether there is a second listener with TLS and SCRAM-SHA-512.
+/// Whether there are also a listener with TLS and every mechanism of SASL, and one that asks for client certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listeners {
     Plain,
     PlainAndSecure,
 }
 
+/// Ports of the listeners with TLS.
+#[derive(Debug, Clone, Copy)]
+struct Secure {
+    sasl: u16,
+    mutual: u16,
+}
+
 #[derive(Debug)]
 pub struct Broker {
     folder: TempDir,
     plain: u16,
-    secure: Option<u16>,
+    secure: Option<Secure>,
     process: Option<Guarded>,
 }
 
@@ -44,7 +51,8 @@ impl Broker {
     /// Formats its storage, starts it and waits until it answers.
     pub fn start(listeners: Listeners) -> Self {
         let folder = TempDir::with_prefix("kafka-").expect("creating a scratch folder");
-        let secure = (listeners == Listeners::PlainAndSecure).then(free_port);
+        let secure =
+            (listeners == Listeners::PlainAndSecure).then(|| Secure { sasl: free_port(), mutual: free_port() });
         let mut broker = Self { folder, plain: free_port(), secure, process: None };
         if secure.is_some() {
             broker.make_certificates();
@@ -60,14 +68,25 @@ impl Broker {
         format!("127.0.0.1:{}", self.plain)
     }
 
-    /// Where clients connect with TLS and SCRAM.
+    /// Where clients connect with TLS and SASL.
     pub fn secure_address(&self) -> String {
-        format!("localhost:{}", self.secure.expect("this broker has a secure listener"))
+        format!("localhost:{}", self.secure.expect("this broker has secure listeners").sasl)
     }
 
-    /// The certificate that clients of the secure listener trust.
+    /// Where clients connect with TLS and a certificate of their own.
+    pub fn mutual_address(&self) -> String {
+        format!("localhost:{}", self.secure.expect("this broker has secure listeners").mutual)
+    }
+
+    /// The certificate that clients of the secure listeners trust.
     pub fn certificate(&self) -> PathBuf {
         self.folder.path().join("broker.pem")
+    }
+
+    /// A certificate and its key: the broker trusts `client`, and has never seen `stranger`.
+    pub fn client_certificate(&self, name: &str) -> (PathBuf, PathBuf) {
+        let file = |ending| self.folder.path().join(format!("{name}.{ending}"));
+        (file("pem"), file("key"))
     }
 
     /// Starts it on the data that it has.
@@ -118,14 +137,14 @@ impl Broker {
     fn settings(&self, controller: u16) -> String {
         let (data, plain) = (self.folder.path().join("data"), self.plain);
         let mut listeners = format!("PLAINTEXT://127.0.0.1:{plain}");
-        if let Some(port) = self.secure {
-            write!(listeners, ",SASL_SSL://localhost:{port}").expect("writing to a string");
+        if let Some(Secure { sasl, mutual }) = self.secure {
+            write!(listeners, ",SASL_SSL://localhost:{sasl},SSL://localhost:{mutual}").expect("writing to a string");
         }
         let mut text = format!(
             "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
              listeners={listeners},CONTROLLER://127.0.0.1:{controller}\nadvertised.listeners={listeners}\n\
              controller.listener.names=CONTROLLER\ninter.broker.listener.name=PLAINTEXT\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL\n\
              log.dirs={}\nauto.create.topics.enable=false\ngroup.initial.rebalance.delay.ms=0\n\
              group.min.session.timeout.ms=1000\n\
              offsets.topic.num.partitions=2\noffsets.topic.replication.factor=1\n\
@@ -140,13 +159,27 @@ impl Broker {
     }
 
     fn secure_settings(&self) -> String {
-        format!(
-            "sasl.enabled.mechanisms=SCRAM-SHA-512\n\
-             listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
-             org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
-             ssl.keystore.type=PKCS12\nssl.keystore.location={}\nssl.keystore.password={PASSWORD}\n",
-            self.keystore().display()
+        let mut text = "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER\n".to_owned();
+        let plain = format!("plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\"");
+        let token = format!("oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"{USER}\"");
+        let scram = "scram.ScramLoginModule required".to_owned();
+        for (mechanism, module) in
+            [("plain", plain), ("scram-sha-256", scram.clone()), ("scram-sha-512", scram), ("oauthbearer", token)]
+        {
+            let key = format!("listener.name.sasl_ssl.{mechanism}.sasl.jaas.config");
+            writeln!(text, "{key}=org.apache.kafka.common.security.{module};").expect("writing to a string");
+        }
+        let (keystore, client) = (self.keystore(), self.client_certificate("client").0);
+        write!(
+            text,
+            "ssl.keystore.type=PKCS12\nssl.keystore.location={}\nssl.keystore.password={PASSWORD}\n\
+             listener.name.ssl.ssl.client.auth=required\n\
+             listener.name.ssl.ssl.truststore.type=PEM\nlistener.name.ssl.ssl.truststore.location={}\n",
+            keystore.display(),
+            client.display()
         )
+        .expect("writing to a string");
+        text
     }
 
     fn keystore(&self) -> PathBuf {
@@ -161,15 +194,21 @@ impl Broker {
             ["-genkeypair", "-keyalg", "RSA", "-dname", "CN=localhost", "-ext", "san=dns:localhost,ip:127.0.0.1"];
         run("keytool", &[&made[..], &shared[..]].concat());
         run("keytool", &[&["-exportcert", "-rfc", "-file", pem][..], &shared[..]].concat());
+        for name in ["client", "stranger"] {
+            let (certificate, key) = self.client_certificate(name);
+            let (certificate, key) = (certificate.to_str().expect("UTF-8"), key.to_str().expect("UTF-8"));
+            let made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=credwatch"];
+            run("openssl", &[&made[..], &["-keyout", key, "-out", certificate]].concat());
+        }
     }
 
     fn format(&self) {
         let properties = self.properties();
-        let user = format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]");
+        let users = ["SCRAM-SHA-256", "SCRAM-SHA-512"].map(|one| format!("{one}=[name={USER},password={PASSWORD}]"));
         let mut arguments = vec!["kafka.tools.StorageTool", "format", "-t", "bWljcm9zZWNvbmRzVVRDMQ", "-c"];
         arguments.push(properties.to_str().expect("a path in UTF-8"));
         if self.secure.is_some() {
-            arguments.extend(["--add-scram", &user]);
+            arguments.extend(users.iter().flat_map(|user| ["--add-scram", user]));
         }
         let command = java(&arguments);
         let rest: Vec<&str> = command[1..].iter().map(String::as_str).collect();
@@ -193,7 +232,8 @@ fn java(arguments: &[&str]) -> Vec<String> {
 
 fn run(program: &str, arguments: &[&str]) {
     let ended = Command::new(program).args(arguments).output();
-    let ended = ended.unwrap_or_else(|error| panic!("{program} (of a Java 17 runtime) could not be started: {error}"));
+    let ended = ended
+        .unwrap_or_else(|error| panic!("{program} (of a Java 17 runtime, or openssl) could not be started: {error}"));
     assert!(ended.status.success(), "{program} failed: {}", String::from_utf8_lossy(&ended.stderr));
 }
 

@@ -10,6 +10,7 @@ pub mod guarded;
 pub mod oracle;
 pub mod program;
 pub mod records;
+pub mod token_endpoint;
 pub mod topics;
 pub mod waiting;
 pub mod way;

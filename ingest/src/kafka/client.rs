@@ -8,14 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use credwatch_schemas::time::Micros;
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
+use super::reader::now;
 use super::standing::Standing;
+use super::token::TokenSource;
 
 /// The group decided anew.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,17 +38,19 @@ pub(super) struct Notes {
     standing: Mutex<Option<(Standing, Instant)>>,
     /// From then on partitions that are taken are given at once: nobody looks at the notes any more.
     is_closing: AtomicBool,
+    tokens: Option<TokenSource>,
 }
 
 impl Notes {
     /// `now` is an instant before the client is created.
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, tokens: Option<TokenSource>) -> Self {
         Self {
             created: now,
             first_taken: OnceLock::new(),
             changes: Mutex::default(),
             standing: Mutex::default(),
             is_closing: AtomicBool::new(false),
+            tokens,
         }
     }
 
@@ -63,6 +69,12 @@ impl Notes {
 }
 
 impl ClientContext for Notes {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        token(self.tokens.as_ref(), now())
+    }
+
     fn stats_raw(&self, statistics: &[u8]) {
         match Standing::parse(statistics) {
             Ok(standing) => {
@@ -87,6 +99,11 @@ impl ClientContext for Notes {
             _ => tracing::info!(facility, text, "Kafka client"),
         }
     }
+}
+
+/// Asked for by the client library, which tells our listeners when there is none.
+pub(super) fn token(tokens: Option<&TokenSource>, now: Micros) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+    Ok(tokens.ok_or("no token is configured")?.token(now)?)
 }
 
 impl ConsumerContext for Notes {

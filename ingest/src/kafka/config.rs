@@ -9,6 +9,7 @@ use rdkafka::ClientConfig;
 use serde::Deserialize;
 
 use super::error::KafkaError;
+use super::token::TokenSource;
 use crate::accumulate::Cut;
 
 /// Unknown keys are errors; every key but `brokers` and `topics` has a default.
@@ -32,6 +33,8 @@ pub struct Config {
     pub password_file: Option<PathBuf>,
     /// OAUTHBEARER: where tokens are had for client id and secret.
     pub token_url: Option<String>,
+    /// OAUTHBEARER: what the token is asked for, where the endpoint wants to know.
+    pub token_scope: Option<String>,
     /// Certificates (PEM) of who may sign the broker's; default: those of the system.
     pub ca_file: Option<PathBuf>,
     /// Client certificate and its key (PEM).
@@ -60,6 +63,7 @@ impl Default for Config {
             username: None,
             password_file: None,
             token_url: None,
+            token_scope: None,
             ca_file: None,
             certificate_file: None,
             key_file: None,
@@ -173,30 +177,40 @@ impl Config {
                 client.set(setting, file.to_string_lossy());
             }
         }
-        match self.security {
-            Security::Plaintext | Security::Ssl => Ok(()),
-            Security::SaslPlaintext | Security::SaslSsl => self.log_in(client),
-        }
+        if self.is_sasl() { self.log_in(client) } else { Ok(()) }
     }
 
     fn log_in(&self, client: &mut ClientConfig) -> Result<(), KafkaError> {
         let mechanism = self.mechanism.ok_or_else(|| missing("mechanism", "SASL needs one"))?;
+        client.set("sasl.mechanism", mechanism.name());
+        if mechanism != Mechanism::OauthBearer {
+            let (username, password) = self.credentials()?;
+            client.set("sasl.username", username).set("sasl.password", password);
+        }
+        Ok(())
+    }
+
+    fn credentials(&self) -> Result<(&str, String), KafkaError> {
         let username = self.username.as_deref().ok_or_else(|| missing("username", "SASL needs one"))?;
         let file = self.password_file.as_deref().ok_or_else(|| missing("password_file", "SASL needs one"))?;
         let secret = readable("password_file", file)?;
-        let secret = secret.trim_end_matches(['\r', '\n']);
-        client.set("sasl.mechanism", mechanism.name());
-        if mechanism != Mechanism::OauthBearer {
-            client.set("sasl.username", username).set("sasl.password", secret);
-            return Ok(());
+        Ok((username, secret.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    /// Where tokens come from, if the mechanism wants any.
+    pub(super) fn tokens(&self) -> Result<Option<TokenSource>, KafkaError> {
+        if !self.is_sasl() || self.mechanism != Some(Mechanism::OauthBearer) {
+            return Ok(None);
         }
+        let (client_id, secret) = self.credentials()?;
         let url = self.token_url.as_deref().ok_or_else(|| missing("token_url", "OAUTHBEARER needs one"))?;
-        client
-            .set("sasl.oauthbearer.method", "oidc")
-            .set("sasl.oauthbearer.client.id", username)
-            .set("sasl.oauthbearer.client.secret", secret)
-            .set("sasl.oauthbearer.token.endpoint.url", url);
-        Ok(())
+        let what = |error| KafkaError::Configuration { key: "token_url", what: format!("{url:?} is no URL: {error}") };
+        let url = reqwest::Url::parse(url).map_err(what)?;
+        Ok(Some(TokenSource { url, client_id: client_id.to_owned(), secret, scope: self.token_scope.clone() }))
+    }
+
+    fn is_sasl(&self) -> bool {
+        matches!(self.security, Security::SaslPlaintext | Security::SaslSsl)
     }
 }
 

@@ -15,6 +15,11 @@ pub enum KafkaError {
     Secret { key: &'static str, path: String, source: std::io::Error },
     #[error("reach Kafka at \"{brokers}\": {what}; check \"kafka.brokers\", the network and \"kafka.security\"")]
     Unreachable { brokers: String, what: String },
+    #[error(
+        "agree on TLS with Kafka at \"{brokers}\": {what}; check \"kafka.ca_file\", \"kafka.certificate_file\" and \
+         \"kafka.key_file\""
+    )]
+    Tls { brokers: String, what: String },
     #[error("log in to Kafka at \"{brokers}\": {what}; check \"kafka.username\" and the secret's file")]
     Credentials { brokers: String, what: String },
     #[error("find topic \"{topic}\" at Kafka \"{brokers}\": there is none")]

@@ -18,6 +18,7 @@ mod plan;
 mod probe;
 mod reader;
 mod standing;
+mod token;
 mod topic_ids;
 
 use std::sync::Arc;

@@ -89,8 +89,9 @@ impl<'a> Reader<'a> {
                 .pattern()
                 .map_err(|error| KafkaError::Binding { name: binding.name.clone(), what: error.to_string() })?;
         }
+        let notes = Notes::new(Instant::now(), source.config.tokens()?);
         let consumer: BaseConsumer<Notes> =
-            source.config.build()?.create_with_context(Notes::new(Instant::now())).doing("set up a client of Kafka")?;
+            source.config.build()?.create_with_context(notes).doing("set up a client of Kafka")?;
         consumer.subscribe(&source.config.subscription()).doing("subscribe to the topics")?;
         Ok(Self {
             source,
@@ -371,7 +372,7 @@ fn gather(
 }
 
 #[expect(clippy::disallowed_methods, reason = "this shell reads the clock: it is when records are read and committed")]
-fn now() -> Micros {
+pub(super) fn now() -> Micros {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
