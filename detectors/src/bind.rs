@@ -21,8 +21,13 @@ pub(crate) enum Bound {
     Time(Option<Micros>),
 }
 
-/// Plans one statement with its parameters; a name that nothing stands for is an error.
+/// Plans one statement with its parameters.
 pub(crate) async fn plan(state: &SessionState, sql: &str, values: &BTreeMap<String, Bound>) -> Result<LogicalPlan> {
+    state.statement_to_plan(statement(state, sql, values)?).await
+}
+
+/// The statement with values in place of its parameters; a name that nothing stands for is an error.
+pub(crate) fn statement(state: &SessionState, sql: &str, values: &BTreeMap<String, Bound>) -> Result<Statement> {
     let mut statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
     let Statement::Statement(inner) = &mut statement else {
         return Err(DataFusionError::Plan("the claims are not a query".to_owned()));
@@ -37,7 +42,7 @@ pub(crate) async fn plan(state: &SessionState, sql: &str, values: &BTreeMap<Stri
     });
     match unknown {
         ControlFlow::Break(name) => Err(DataFusionError::Plan(format!("\"${name}\" is no parameter of this detector"))),
-        ControlFlow::Continue(()) => state.statement_to_plan(statement).await,
+        ControlFlow::Continue(()) => Ok(statement),
     }
 }
 

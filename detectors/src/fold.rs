@@ -66,10 +66,10 @@ mod tests {
     use super::*;
 
     /// Sizes after so many small parts have come one by one, and what was written again for them in all.
-    fn after(parts: u64) -> (Vec<u64>, u64) {
+    fn after(parts: usize) -> (Vec<u64>, u64) {
         let (mut sizes, mut written): (Vec<u64>, u64) = (Vec::new(), 0);
-        for _ in 0..parts {
-            sizes.push(SMALL_BYTES);
+        for part in std::iter::repeat_n(SMALL_BYTES, parts) {
+            sizes.push(part);
             while let Some(size) = crowded(sizes.iter().copied()) {
                 let merged = sizes.extract_if(.., |bytes| size_class(*bytes) == size).sum();
                 written += merged;

@@ -25,14 +25,15 @@ pub(crate) fn ledger(definition: &Definition) -> Ledger {
     Ledger { keys: keys.into_iter().map(str::to_owned).collect(), when: "true".to_owned() }
 }
 
-/// The grains of rows whose `seq` lies above `after`.
+/// The grains of rows between two times whose `seq` lies above `after`.
 pub(crate) async fn touched(
     context: &SessionContext,
     records: &Records,
     definition: &Definition,
     after: i64,
+    between: Between,
 ) -> Result<Grains> {
-    earliest(records.after(context, after, Between::default())?, definition, column::TIME).await
+    earliest(records.after(context, after, between)?, definition, column::TIME).await
 }
 
 /// Every grain.

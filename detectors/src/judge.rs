@@ -19,6 +19,7 @@ use crate::observe::sights;
 use crate::outcomes::{self, Judged};
 use crate::plan::{self, Question};
 use crate::reconcile::{Findings, Moment, reconcile};
+use crate::rows_of::Between;
 use crate::stretch::{Again, Rules, Stretch, judged_until, touched_from, version_of};
 use crate::view::{Files, View};
 
@@ -156,15 +157,14 @@ impl Judge<'_> {
         let mut dirty = Dirty::new(columns);
         let seen = progress.data.unwrap_or(0);
         if seen < self.view.records.data_seq {
-            let touched = grains::touched(&self.view.context, &self.view.records, definition, seen).await;
+            // A row of a window that is not over counts when that window closes.
+            let seen_by_now = Between { from: None, to: plan::last_event(definition, until) };
+            let touched = grains::touched(&self.view.context, &self.view.records, definition, seen, seen_by_now).await;
             for (grain, earliest) in touched.map_err(|error| sentence(&error))? {
-                let from = touched_from(definition, earliest);
-                if until.is_none_or(|until| from <= until) {
-                    dirty.mark(grain, from);
-                }
+                dirty.mark(grain, touched_from(definition, earliest));
             }
         }
-        let again = self.again(until, progress, changed);
+        let again = self.again(definition, until, progress, changed);
         if progress.data.is_some() && !again.is_empty() {
             let known = grains::known(&self.view.context, &self.view.snapshot, definition).await;
             for (grain, earliest) in known.map_err(|error| sentence(&error))? {
@@ -179,11 +179,13 @@ impl Judge<'_> {
     }
 
     /// Changed configuration, an explicit start, and windows that closed since.
-    fn again(&self, until: Option<Micros>, progress: Progress, changed: &Again) -> Again {
+    fn again(&self, definition: &Definition, until: Option<Micros>, progress: Progress, changed: &Again) -> Again {
         let mut again = changed.clone();
         again.extend(self.ask.from.map(|from| (None, from)));
         let closed = progress.window.filter(|window| until.is_some_and(|until| until > *window));
-        again.extend(closed.map(|window| (None, window)));
+        // What happened in them may change what was raised so long before.
+        let before = definition.window.micros().saturating_neg();
+        again.extend(closed.map(|window| (None, window.plus(before))));
         again
     }
 

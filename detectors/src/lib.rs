@@ -25,6 +25,7 @@ pub mod reconcile;
 mod recording;
 pub mod registry;
 mod rows_of;
+mod shared;
 pub mod standing;
 mod store;
 pub mod stories;

@@ -16,7 +16,6 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
 use crate::bind::{self, Bound};
@@ -26,6 +25,7 @@ use crate::data_file::DataTable;
 use crate::definition::{Definition, Judged, Scope, Span};
 use crate::dirty::Dirty;
 use crate::rows_of::{Records, dirty_table, memory_table, only_dirty, org_is_one_of};
+use crate::shared;
 use crate::store::{Store, parts_of};
 
 /// More claims than this from one judgement mean that the detector is wrong, not that the world is.
@@ -68,19 +68,23 @@ pub(crate) async fn ask(
 ) -> Result<Vec<RecordBatch>> {
     let tables = tables(context, records, snapshot, question)?;
     check_statement(question, &tables).await?;
-    let names: Vec<String> = tables.keys().cloned().collect();
+    let mut names: Vec<String> = tables.keys().cloned().collect();
     for (name, table) in tables {
         context.register_table(name, table)?;
     }
-    let rows = run(context, question).await;
+    let rows = run(context, question, &mut names).await;
     for name in names {
         context.deregister_table(name)?;
     }
     rows
 }
 
-async fn run(context: &SessionContext, question: &Question<'_>) -> Result<Vec<RecordBatch>> {
-    let plan = checked_plan(context, question).await?;
+/// `names` learns of the tables that were registered on the way.
+async fn run(context: &SessionContext, question: &Question<'_>, names: &mut Vec<String>) -> Result<Vec<RecordBatch>> {
+    let statement = bind::statement(&context.state(), &question.definition.claims, &bindings(question))?;
+    let rest = shared::compute(context, statement, names).await?;
+    let plan = context.state().statement_to_plan(rest).await?;
+    claim::check_columns(question.definition, plan.schema().as_arrow()).map_err(|error| refused(&error))?;
     let claims = context.execute_logical_plan(plan).await?.collect().await?;
     let count: usize = claims.iter().map(RecordBatch::num_rows).sum();
     if count > MOST_CLAIMS {
@@ -89,13 +93,6 @@ async fn run(context: &SessionContext, question: &Question<'_>) -> Result<Vec<Re
         )));
     }
     Ok(claims)
-}
-
-async fn checked_plan(context: &SessionContext, question: &Question<'_>) -> Result<LogicalPlan> {
-    let definition = question.definition;
-    let plan = bind::plan(&context.state(), &definition.claims, &bindings(question)).await?;
-    claim::check_columns(definition, plan.schema().as_arrow()).map_err(|error| refused(&error))?;
-    Ok(plan)
 }
 
 /// Refuses SQL that could answer differently from run to run, or let one org's rows meet another's. Planned over empty
@@ -136,7 +133,8 @@ fn tables(
 ) -> Result<Tables> {
     let (definition, dirty) = (question.definition, question.dirty);
     let mut tables = Tables::new();
-    let events = records.events(context, dirty, reach(definition), last_event(question))?;
+    let last = [last_event(definition, question.until), question.events_to].into_iter().flatten().min();
+    let events = records.events(context, dirty, reach(definition), last)?;
     tables.insert("events".to_owned(), events.into_view());
     tables.insert("dirty".to_owned(), dirty_table(dirty)?);
     for (name, store) in stores(definition) {
@@ -167,13 +165,12 @@ pub(crate) fn reach(definition: &Definition) -> i64 {
     definition.history.micros() + definition.window.micros() + length
 }
 
-/// A window does not hold its end; an eager judgement holds its last instant.
-fn last_event(question: &Question<'_>) -> Option<Micros> {
-    let until = match question.definition.judged {
-        Judged::Eager => question.until,
-        Judged::Every(_) => question.until.map(|until| until.plus(-1)),
-    };
-    [until, question.events_to].into_iter().flatten().min()
+/// The last time at which an event counts. A window does not hold its end; an eager judgement holds its last instant.
+pub(crate) fn last_event(definition: &Definition, until: Option<Micros>) -> Option<Micros> {
+    match definition.judged {
+        Judged::Eager => until,
+        Judged::Every(_) => until.map(|until| until.plus(-1)),
+    }
 }
 
 /// Rows of other orgs than the dirty ones do not even exist for a tenant's detector.

@@ -82,9 +82,8 @@ impl LakeSnapshot {
     /// A time that the last accepted event does not lie before, from what the log knows of files; the last event itself
     /// stands in few of them. `None` when there is no accepted event, or the log cannot tell.
     pub fn last_event_from(&self) -> Option<Micros> {
-        let accepted = |file: &&Arc<DataFile>| {
-            file.partition_value(column::DISPOSITION) == Some(Disposition::Accepted.as_str())
-        };
+        let accepted =
+            |file: &&Arc<DataFile>| file.partition_value(column::DISPOSITION) == Some(Disposition::Accepted.as_str());
         let ranges = self.records.files().iter().filter(accepted).map(|file| file.time_range());
         let latest = ranges.collect::<Option<Vec<_>>>()?.into_iter().map(|(_, latest)| latest).max()?;
         // The log rounds the end of a file up to a millisecond.

@@ -14,3 +14,4 @@ pub mod token_endpoint;
 pub mod topics;
 pub mod waiting;
 pub mod way;
+pub mod world;

@@ -3,8 +3,6 @@
 //! `CHAOS_EVENTS` and `CHAOS_SEED` choose how many events and which.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-mod world;
-
 use std::time::Instant;
 
 use credwatch_detectors::Registry;
@@ -12,11 +10,10 @@ use credwatch_detectors::definition::{Definition, Scope};
 use credwatch_schemas::finding::Finding;
 use credwatch_tests::asked::{number, word};
 use credwatch_tests::way::{Line, Run, Way, simulated};
+use credwatch_tests::world::World;
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
-
-use world::World;
 
 const SEED: u64 = 7;
 const EVENTS: u64 = 3_000;

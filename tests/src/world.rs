@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 
 use credwatch_detectors::reconcile::comparable;
-use credwatch_detectors::{Ask, Engine, FindingFilter, Registry, current_findings};
+use credwatch_detectors::{Ask, Engine, FindingFilter, Registry, Tick, current_findings};
 use credwatch_ingest::import::Importer;
 use credwatch_ingest::{Accumulator, Binding, ClockRule, Cut, Decoder, Limits, RawRecord, RedactionKey};
 use credwatch_lake::{Access, Appended, Lake};
 use credwatch_schemas::finding::{Finding, Status};
 use credwatch_schemas::position::Partition;
 use credwatch_schemas::time::{DAY, HOUR, Micros};
-use credwatch_tests::way::{Arrival, Line, Run, Way};
+
 use tempfile::TempDir;
 
-pub(crate) struct World {
+use crate::way::{Arrival, Line, Run, Way};
+
+#[derive(Debug)]
+pub struct World {
     folder: TempDir,
     lake: Lake,
     engine: Engine,
@@ -22,7 +25,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn of(registry: &Registry) -> Self {
+    pub async fn of(registry: &Registry) -> Self {
         let folder = TempDir::with_prefix("credwatch-way-").expect("creating a scratch folder");
         let key = RedactionKey::load_or_create(&folder.path().join("key")).expect("drawing a key");
         let lake = open(&folder).await;
@@ -35,7 +38,7 @@ impl World {
     }
 
     /// Goes the way to its end; what stands then, in the order of ids.
-    pub(crate) async fn go(mut self, way: &Way, lines: &[Line]) -> Vec<Finding> {
+    pub async fn go(mut self, way: &Way, lines: &[Line]) -> Vec<Finding> {
         let end = lines.iter().map(|line| line.time).max().expect("there are lines");
         let now = end.plus(HOUR);
         let from = if way.run == Run::Backfilled { lines.len() / 2 } else { 0 };
@@ -55,7 +58,8 @@ impl World {
         self.standing().await
     }
 
-    async fn append(&self, lines: &[Line], batch: &[Arrival], ends: &mut [i64], now: Micros) {
+    /// One commit of these arrivals; `ends` are the next offsets of the partitions.
+    pub async fn append(&self, lines: &[Line], batch: &[Arrival], ends: &mut [i64], now: Micros) {
         let mut accumulator = self.accumulator(ends);
         let binding = Binding::default();
         for arrival in batch {
@@ -106,9 +110,10 @@ impl World {
         self.commit(&mut accumulator, now).await;
     }
 
-    async fn judge(&mut self, now: Micros) {
+    pub async fn judge(&mut self, now: Micros) -> Tick {
         let tick = self.engine.tick(&Ask::default(), now).await.expect("judging");
         assert!(tick.failed.is_empty(), "{:?}", tick.failed);
+        tick
     }
 
     async fn restart(&mut self) {

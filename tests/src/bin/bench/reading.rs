@@ -1,8 +1,5 @@
-//! `make bench`: how fast records get from Kafka into a committed table, and what stands beside that.
-//!
-//! In one run, on one machine: the program over real Kafka; decoding and writing Parquet alone, in this process; and a
-//! straightforward consumer in Python. What counts are the ratios. Writes docs/BENCHMARKS.md itself.
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench ends by panicking and talks on stdout")]
+//! How fast records get from Kafka into a committed table: the program over real Kafka, beside decoding and writing Parquet
+//! alone in this process, and a straightforward consumer in Python.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,12 +9,13 @@ use credwatch_ingest::{Accumulator, Binding, ClockRule, Cut, Decoder, Limits, Ra
 use credwatch_schemas::position::Partition;
 use credwatch_schemas::time::Micros;
 use credwatch_simulate::{Plan, Simulation};
-use credwatch_tests::broker::{Broker, Listeners};
-use credwatch_tests::guarded::Guarded;
+use credwatch_tests::broker::Broker;
 use credwatch_tests::program::Program;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+
+use crate::process::{cpu_of, peak_of};
 
 const TOPIC: &str = "bench";
 const PARTITIONS: i32 = 4;
@@ -49,24 +47,16 @@ impl Needed {
     }
 }
 
-#[tokio::main]
-async fn main() {
-    let events: u64 = std::env::args().nth(1).map_or(5_000_000, |count| count.parse().expect("a number of events"));
-    let broker = Broker::start(Listeners::Plain);
+/// The part's section of the page.
+pub(crate) async fn measure(broker: &Broker, events: u64) -> String {
     broker.create_topic(TOPIC, PARTITIONS).await;
-    let (sample, bytes) = produce(&broker, events);
-    assert_eq!(
-        broker.ends(TOPIC).iter().sum::<i64>(),
-        i64::try_from(events).expect("fewer"),
-        "the topic holds them all"
-    );
-    let (ours, kafka) = ours(&broker, events).await;
+    let (sample, bytes) = produce(broker, events);
+    let ends: i64 = broker.ends(TOPIC).iter().sum();
+    assert_eq!(ends, i64::try_from(events).expect("fewer"), "the topic holds them all");
+    let (ours, kafka) = ours(broker, events).await;
     let alone = decode_and_write(&sample);
-    let python = python(&broker, sample.len());
-    let page = page(&ours, kafka, &alone, &python, bytes);
-    print!("{page}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/BENCHMARKS.md");
-    std::fs::write(path, page).expect("writing docs/BENCHMARKS.md");
+    let python = python(broker, sample.len());
+    section(&ours, kafka, &alone, &python, bytes)
 }
 
 /// Fills the topic; the first events as a sample, and the mean size of a record.
@@ -99,7 +89,7 @@ async fn ours(broker: &Broker, events: u64) -> (Needed, f64) {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let wall = begin.elapsed().as_secs_f64();
-    let needed = Needed { events: events as f64, wall, cpu: cpu_of(process.id()), peak_mib: peak_of(&process) };
+    let needed = Needed { events: events as f64, wall, cpu: cpu_of(process.id()), peak_mib: peak_of(process.id()) };
     let kafka = cpu_of(broker.process_id()) - broker_before;
     process.stop();
     (needed, kafka)
@@ -157,26 +147,10 @@ fn path(path: &Path) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
-/// CPU seconds of a process until now, user and system.
-fn cpu_of(process: &str) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("a process on Linux");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("after the name").split_whitespace().collect();
-    // utime and stime, in ticks of which Linux has a hundred a second.
-    fields[11..13].iter().map(|ticks| ticks.parse::<f64>().expect("ticks") / 100.0).sum()
-}
-
-fn peak_of(process: &Guarded) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).expect("a process on Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
-    line.trim().trim_end_matches(" kB").parse::<f64>().expect("KiB") / 1024.0
-}
-
-fn page(ours: &Needed, kafka: f64, alone: &Needed, python: &Needed, bytes: u64) -> String {
+fn section(ours: &Needed, kafka: f64, alone: &Needed, python: &Needed, bytes: u64) -> String {
     let mut page = format!(
-        "# Benchmarks\n\nWritten by `make bench`; do not edit. Ratios are what counts: the figures are of this machine, under its load.\n\n\
-         {}\n\n## Kafka to a committed table\n\nOne process, {PARTITIONS} partitions, records of {bytes} bytes on average, zstd in the topic.\n\n\
-         | | events | events/s | CPU seconds per million | peak memory, MiB |\n| --- | ---: | ---: | ---: | ---: |\n",
-        machine()
+        "## Kafka to a committed table\n\nOne process, {PARTITIONS} partitions, records of {bytes} bytes on average, zstd in the topic.\n\n\
+         | | events | events/s | CPU seconds per million | peak memory, MiB |\n| --- | ---: | ---: | ---: | ---: |\n"
     );
     page.push_str(&ours.row("credwatch ingest"));
     page.push_str(&alone.row("decode and Parquet alone, one thread").replace("| 0 |\n", "| not measured |\n"));
@@ -188,15 +162,4 @@ fn page(ours: &Needed, kafka: f64, alone: &Needed, python: &Needed, bytes: u64) 
          (goal: at least 0.5); our rate is {to_python:.1} times that of the Python consumer (goal: at least 10).\n"
     ));
     page
-}
-
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(" : unknown");
-    let date = Command::new("date").arg("-u").arg("+%Y-%m-%d").output().expect("a date");
-    let date = String::from_utf8_lossy(&date.stdout).trim().to_owned();
-    let profile = std::env::current_exe().expect("its own path");
-    let profile = profile.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-    format!("{date}, {cores} cores, {}, profile `{profile}`.", model.trim_start_matches([' ', '\t', ':']))
 }

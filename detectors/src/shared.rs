@@ -1,0 +1,138 @@
+//! What a statement names once in its WITH and reads more than once is computed once.
+//!
+//! DataFusion plans every reference anew: in a chain of ten steps that are each read twice, the first would run a thousand
+//! times. Here such a step is computed, stands as a table while the statement runs, and leaves the WITH. A step that
+//! turns out large stays where it was and is streamed wherever it is read: what is held in memory has a bound.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::datasource::MemTable;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{self, Cte, Query, visit_relations};
+use futures::TryStreamExt;
+
+/// Most memory that one step may hold.
+const MOST_BYTES: usize = 64 << 20;
+
+/// What is left of the statement; `tables` learns the names of those that it reads besides what was there.
+pub(crate) async fn compute(
+    context: &SessionContext,
+    mut statement: Statement,
+    tables: &mut Vec<String>,
+) -> Result<Statement> {
+    let Some(query) = query_of(&mut statement) else { return Ok(statement) };
+    let mut left: Vec<Cte> = Vec::new();
+    for step in steps_of(query) {
+        let name = step.alias.name.value.clone();
+        let is_shared = readers(query, &name) > 1 && !context.table_exist(name.as_str())?;
+        match if is_shared { kept(context, &left, &step).await? } else { None } {
+            Some(rows) => {
+                context.register_table(name.as_str(), Arc::new(rows))?;
+                tables.push(name);
+            }
+            None => left.push(step),
+        }
+    }
+    put_back(query, left);
+    Ok(statement)
+}
+
+fn query_of(statement: &mut Statement) -> Option<&mut Query> {
+    let Statement::Statement(inner) = statement else { return None };
+    let ast::Statement::Query(query) = inner.as_mut() else { return None };
+    query.with.as_ref().is_some_and(|with| !with.recursive).then_some(query)
+}
+
+fn steps_of(query: &Query) -> Vec<Cte> {
+    query.with.as_ref().map(|with| with.cte_tables.clone()).unwrap_or_default()
+}
+
+/// How often the whole query, its steps included, reads from a table of this name.
+fn readers(query: &Query, name: &str) -> usize {
+    let mut many = 0;
+    let walked = visit_relations(query, |relation| {
+        many += usize::from(relation.to_string() == name);
+        ControlFlow::<()>::Continue(())
+    });
+    match walked {
+        ControlFlow::Continue(()) | ControlFlow::Break(()) => many,
+    }
+}
+
+fn put_back(query: &mut Query, left: Vec<Cte>) {
+    query.with = query.with.take().filter(|_| !left.is_empty()).map(|with| ast::With { cte_tables: left, ..with });
+}
+
+/// The step's rows; `None` when they are too many to keep.
+async fn kept(context: &SessionContext, before: &[Cte], step: &Cte) -> Result<Option<MemTable>> {
+    let plan = context.state().statement_to_plan(alone(context, before, step)?).await?;
+    let mut rows = context.execute_logical_plan(plan).await?.execute_stream().await?;
+    let (schema, mut batches, mut bytes) = (rows.schema(), Vec::<RecordBatch>::new(), 0);
+    while let Some(batch) = rows.try_next().await? {
+        bytes += batch.get_array_memory_size();
+        if bytes > MOST_BYTES {
+            return Ok(None);
+        }
+        batches.push(batch);
+    }
+    Ok(Some(MemTable::try_new(schema, vec![batches])?))
+}
+
+/// `WITH <the steps before, the step> SELECT * FROM <the step>`
+fn alone(context: &SessionContext, before: &[Cte], step: &Cte) -> Result<Statement> {
+    let text = format!("WITH x AS (SELECT 1) SELECT * FROM {}", step.alias.name);
+    let mut statement =
+        context.state().sql_to_statement(&text, &context.state().config().options().sql_parser.dialect)?;
+    let Some(query) = query_of(&mut statement) else {
+        return Err(DataFusionError::Plan("a step of WITH is not a query".to_owned()));
+    };
+    let steps: Vec<Cte> = before.iter().chain([step]).cloned().collect();
+    put_back(query, steps);
+    Ok(statement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::AsArray;
+    use arrow::datatypes::{Int64Type, Schema};
+
+    async fn first_number(context: &SessionContext, statement: Statement) -> i64 {
+        let plan = context.state().statement_to_plan(statement).await.unwrap();
+        let rows = context.execute_logical_plan(plan).await.unwrap().collect().await.unwrap();
+        rows[0].column(0).as_primitive::<Int64Type>().value(0)
+    }
+
+    #[tokio::test]
+    async fn what_is_read_twice_becomes_a_table_and_the_answer_stays() {
+        let context = SessionContext::new();
+        let sql = "WITH two AS (SELECT 1 AS x UNION ALL SELECT 2), once AS (SELECT x FROM two), \
+                   four AS (SELECT a.x FROM two a CROSS JOIN once) SELECT count(*) FROM four CROSS JOIN four AS other";
+        let dialect = context.state().config().options().sql_parser.dialect;
+        let statement = context.state().sql_to_statement(sql, &dialect).unwrap();
+        let expected = first_number(&context, statement.clone()).await;
+        let mut tables = Vec::new();
+        let rest = compute(&context, statement, &mut tables).await.unwrap();
+        assert_eq!(tables, ["two", "four"]);
+        assert!(rest.to_string().starts_with("WITH once AS"), "{rest}");
+        assert_eq!((first_number(&context, rest).await, expected), (16, 16));
+    }
+
+    #[tokio::test]
+    async fn a_step_with_the_name_of_a_table_is_left_alone() {
+        let context = SessionContext::new();
+        let taken = MemTable::try_new(Arc::new(Schema::empty()), vec![vec![]]).unwrap();
+        context.register_table("two", Arc::new(taken)).unwrap();
+        let sql = "WITH two AS (SELECT 1 AS x) SELECT count(*) FROM two CROSS JOIN two AS other";
+        let dialect = context.state().config().options().sql_parser.dialect;
+        let mut tables = Vec::new();
+        let statement = context.state().sql_to_statement(sql, &dialect).unwrap();
+        let rest = compute(&context, statement, &mut tables).await.unwrap();
+        assert!(tables.is_empty());
+        assert_eq!(first_number(&context, rest).await, 1);
+    }
+}

@@ -1,0 +1,45 @@
+//! What `serve` holds when there is nothing to do.
+
+use std::time::Duration;
+
+use credwatch_tests::broker::Broker;
+use credwatch_tests::program::Program;
+use credwatch_tests::waiting::until;
+
+use crate::process::{cpu_of, peak_of, resident};
+
+const TOPIC: &str = "idle";
+const STORY: &str = "idle-history";
+const SEED: &str = "7";
+/// Quiet before the look: the compaction of what came before runs every half minute.
+const QUIET: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) async fn measure(broker: &Broker) -> String {
+    broker.create_topic(TOPIC, 4).await;
+    let program = Program::fresh();
+    let file = program.folder().join(format!("{STORY}.ndjson"));
+    let file = file.to_str().expect("a path in UTF-8");
+    program.ok(&["simulate", "--seed", SEED, "--days", "10", "--out", file]);
+    program.ok(&["import", file]);
+    let address = broker.address();
+    let arguments =
+        ["serve", "--roles", "ingest,detect,api", "--listen", "127.0.0.1:0", "--brokers", &address, "--topic", TOPIC];
+    let mut server = program.start("serve", &arguments, &[]);
+    let words = || std::fs::read_to_string(program.log("serve")).unwrap_or_default();
+    until("it listens", PATIENCE, || {
+        assert!(server.has_ended().is_none(), "it ended:\n{}", words());
+        words().contains("listening on ").then_some(())
+    });
+    std::thread::sleep(QUIET);
+    let cpu = cpu_of(server.id());
+    std::thread::sleep(QUIET);
+    let (held, peak, cpu) = (resident(server.id()), peak_of(server.id()), cpu_of(server.id()) - cpu);
+    assert!(server.stop().success(), "it stops cleanly:\n{}", words());
+    let rows = program.number("SELECT count(*) AS n FROM events");
+    format!(
+        "## Idle\n\n`credwatch serve` with all roles over a lake of {rows} events, judged at its start, on an idle topic: {held:.0} MiB two \
+         minutes later (goal: under 150), at most {peak:.0} MiB before, and {:.1} % of a core in the last minute.\n",
+        cpu / QUIET.as_secs_f64() * 100.0
+    )
+}
