@@ -10,7 +10,7 @@ from deltalake import write_deltalake
 
 brokers, topic, wanted, table = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 begin = time.monotonic()
-consumer = Consumer({"bootstrap.servers": brokers, "group.id": "python", "auto.offset.reset": "earliest"})
+consumer = Consumer({"bootstrap.servers": brokers, "group.id": "python", "auto.offset.reset": "earliest", "enable.auto.commit": False})
 consumer.subscribe([topic])
 schema, rows, seen = None, [], 0
 
