@@ -15,8 +15,11 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Cte, Query, visit_relations};
 use futures::TryStreamExt;
 
-/// Most memory that one step may hold.
-const MOST_BYTES: usize = 64 << 20;
+/// Most memory that the steps of a statement may hold together.
+const MOST_BYTES: usize = 128 << 20;
+
+/// Reads a step that has its name, and that stands in its WITH.
+const ALONE: &str = "WITH __step AS (SELECT 1) SELECT * FROM __step";
 
 /// What is left of the statement; `tables` learns the names of those that it reads besides what was there.
 pub(crate) async fn compute(
@@ -25,17 +28,17 @@ pub(crate) async fn compute(
     tables: &mut Vec<String>,
 ) -> Result<Statement> {
     let Some(query) = query_of(&mut statement) else { return Ok(statement) };
-    let mut left: Vec<Cte> = Vec::new();
+    let (mut left, mut room) = (Vec::<Cte>::new(), MOST_BYTES);
     for step in steps_of(query) {
         let name = step.alias.name.value.clone();
         let is_shared = readers(query, &name) > 1 && !context.table_exist(name.as_str())?;
-        match if is_shared { kept(context, &left, &step).await? } else { None } {
-            Some(rows) => {
-                context.register_table(name.as_str(), Arc::new(rows))?;
-                tables.push(name);
-            }
-            None => left.push(step),
-        }
+        let rows = if is_shared { kept(context, &left, &step, &mut room).await? } else { None };
+        let Some(rows) = rows else {
+            left.push(step);
+            continue;
+        };
+        context.register_table(name.as_str(), Arc::new(rows))?;
+        tables.push(name);
     }
     put_back(query, left);
     Ok(statement)
@@ -67,31 +70,32 @@ fn put_back(query: &mut Query, left: Vec<Cte>) {
     query.with = query.with.take().filter(|_| !left.is_empty()).map(|with| ast::With { cte_tables: left, ..with });
 }
 
-/// The step's rows; `None` when they are too many to keep.
-async fn kept(context: &SessionContext, before: &[Cte], step: &Cte) -> Result<Option<MemTable>> {
+/// The step's rows; `None` when there is no room for them.
+async fn kept(context: &SessionContext, before: &[Cte], step: &Cte, room: &mut usize) -> Result<Option<MemTable>> {
     let plan = context.state().statement_to_plan(alone(context, before, step)?).await?;
     let mut rows = context.execute_logical_plan(plan).await?.execute_stream().await?;
-    let (schema, mut batches, mut bytes) = (rows.schema(), Vec::<RecordBatch>::new(), 0);
+    let (schema, mut batches, mut left) = (rows.schema(), Vec::<RecordBatch>::new(), *room);
     while let Some(batch) = rows.try_next().await? {
-        bytes += batch.get_array_memory_size();
-        if bytes > MOST_BYTES {
-            return Ok(None);
+        match left.checked_sub(batch.get_array_memory_size()) {
+            Some(less) => left = less,
+            None => return Ok(None),
         }
         batches.push(batch);
     }
+    *room = left;
     Ok(Some(MemTable::try_new(schema, vec![batches])?))
 }
 
-/// `WITH <the steps before, the step> SELECT * FROM <the step>`
+/// All rows of the step, which may read the steps before it.
 fn alone(context: &SessionContext, before: &[Cte], step: &Cte) -> Result<Statement> {
-    let text = format!("WITH x AS (SELECT 1) SELECT * FROM {}", step.alias.name);
-    let mut statement =
-        context.state().sql_to_statement(&text, &context.state().config().options().sql_parser.dialect)?;
+    let state = context.state();
+    let mut statement = state.sql_to_statement(ALONE, &state.config().options().sql_parser.dialect)?;
     let Some(query) = query_of(&mut statement) else {
-        return Err(DataFusionError::Plan("a step of WITH is not a query".to_owned()));
+        return Err(DataFusionError::Internal("a WITH is not a query".to_owned()));
     };
-    let steps: Vec<Cte> = before.iter().chain([step]).cloned().collect();
-    put_back(query, steps);
+    let mut step = step.clone();
+    step.alias.name = steps_of(query).remove(0).alias.name;
+    put_back(query, before.iter().cloned().chain([step]).collect());
     Ok(statement)
 }
 

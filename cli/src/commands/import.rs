@@ -11,7 +11,6 @@ use credwatch_ingest::import::{ImportError, Imported, Importer, Progress};
 use credwatch_ingest::{AdapterChoice, Binding, Cut, Decoder};
 use credwatch_lake::Lake;
 use credwatch_query::format::{OutputFormat, write};
-use credwatch_query::literal::text;
 use credwatch_query::{Limits, Params, Session, TenantScope};
 use credwatch_schemas::rows::to_batch;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -56,15 +55,15 @@ pub(crate) async fn run(setting: &Setting, asked: Import) -> anyhow::Result<Exit
 
 /// Rejects of the files, whichever import brought them: what is wrong with a file is not mended by importing it again.
 async fn rejects_of(lake: &Lake, topics: &BTreeSet<String>) -> anyhow::Result<u64> {
-    if topics.is_empty() {
-        return Ok(0);
-    }
-    let topics: Vec<String> = topics.iter().map(|topic| text(topic)).collect();
-    let statement = format!("SELECT count(*) FROM rejects WHERE kafka_topic IN ({})", topics.join(", "));
     let session = Session::open(&lake.snapshot().await?, TenantScope::Operator, Limits::default())?;
-    let counted = session.run(&statement, Params::None).await?.collect().await?;
-    let count = counted.first().map_or(0, |row| row.column(0).as_primitive::<Int64Type>().value(0));
-    Ok(u64::try_from(count)?)
+    let mut rejects = 0;
+    for topic in topics {
+        let topic = Params::Positional(vec![topic.as_str().into()]);
+        let counted =
+            session.run("SELECT count(*) FROM rejects WHERE kafka_topic = $1", topic).await?.collect().await?;
+        rejects += counted.first().map_or(0, |row| row.column(0).as_primitive::<Int64Type>().value(0));
+    }
+    Ok(u64::try_from(rejects)?)
 }
 
 /// The named binding or an empty one; an adapter that is named wins.

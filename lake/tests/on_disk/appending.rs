@@ -36,6 +36,17 @@ async fn every_file_covers_its_own_range_of_seq() {
 }
 
 #[tokio::test]
+async fn the_log_says_from_when_on_the_last_accepted_event_is_to_be_sought() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(&folder).await;
+    assert_eq!(lake.snapshot().await.unwrap().last_event_from(), None, "there is none");
+    append(&lake, batch(0, None, &[event("late", 86_400), Record::Bad])).await;
+    append(&lake, batch(0, Some(2), &[event("early", 5)])).await;
+    let (last, from) = (BEGIN.plus(DAY), lake.snapshot().await.unwrap().last_event_from().unwrap());
+    assert!(from <= last && from >= last.plus(-SECOND), "{from}");
+}
+
+#[tokio::test]
 async fn a_batch_that_is_appended_again_is_already_there() {
     let folder = tempfile::tempdir().unwrap();
     let lake = open(&folder).await;

@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::Ingest;
 use crate::kills::assert_everything_once;
 use crate::load::Load;
-use crate::standing::{assert_rollups_hold_their_rows, assert_same, judged_to_the_end, serve, undisturbed};
+use crate::standing::{assert_rollups_hold_their_rows, assert_same, founded, judged_to_the_end, undisturbed};
 
 const PARTITIONS: i32 = 4;
 /// Between two kills, in milliseconds: from before a process has begun to well into its work.
@@ -48,10 +48,7 @@ async fn killed_at_random_moments_nothing_is_lost_and_the_findings_are_the_same(
     println!("{asked:?}");
     let (broker, program, topic) = (Broker::shared(), Program::fresh(), fresh_name("chaos"));
     broker.create_topic(&topic, PARTITIONS).await;
-    // In a lake without clocks the library holds from the beginning: judge once before there is anything.
-    let mut founder = serve(&program, broker, &topic, "founder", &[]);
-    founder.until_it_says("the group gave us partitions").await;
-    founder.stop();
+    founded(&program, broker, &topic).await;
 
     let (lines, feed, begin) = (simulated(asked.seed, asked.events), broker.producer(&[]), Instant::now());
     let all = lines.len() as u64;

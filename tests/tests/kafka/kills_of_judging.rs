@@ -12,7 +12,7 @@ use credwatch_tests::way::simulated;
 use crate::Ingest;
 use crate::kills::assert_everything_once;
 use crate::load::Load;
-use crate::standing::{assert_rollups_hold_their_rows, assert_same, judged_to_the_end, serve, undisturbed};
+use crate::standing::{assert_rollups_hold_their_rows, assert_same, founded, judged_to_the_end, serve, undisturbed};
 
 const STEPS: [&str; 2] = ["detect-in-rollup", "detect-in-reconcile"];
 const KILLS: usize = STEPS.len() * 3;
@@ -24,10 +24,7 @@ const EVENTS: u64 = 1_500;
 async fn killed_while_it_judges_the_findings_are_those_of_an_undisturbed_run() {
     let (broker, program, topic) = (Broker::shared(), Program::fresh(), fresh_name("judging"));
     broker.create_topic(&topic, PARTITIONS).await;
-    // In a lake without clocks the library holds from the beginning: judge once before there is anything.
-    let mut founder = serve(&program, broker, &topic, "founder", &[]);
-    founder.until_it_says("the group gave us partitions").await;
-    founder.stop();
+    founded(&program, broker, &topic).await;
 
     let (lines, feed, begin) = (simulated(SEED, EVENTS), broker.producer(&[]), Instant::now());
     let all = lines.len() as u64;

@@ -41,6 +41,13 @@ pub(crate) async fn undisturbed(broker: &Broker, topic: &str) -> Findings {
     judged_to_the_end(&program)
 }
 
+/// A lake that was judged once before there was anything: without clocks the library holds from the beginning.
+pub(crate) async fn founded(program: &Program, broker: &Broker, topic: &str) {
+    let mut founder = serve(program, broker, topic, "founder", &[]);
+    founder.until_it_says("the group gave us partitions").await;
+    founder.stop();
+}
+
 /// Ingest and detectors in one process, in a group of its own.
 pub(crate) fn serve<'a>(
     program: &'a Program,

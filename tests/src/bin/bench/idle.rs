@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use credwatch_tests::broker::Broker;
 use credwatch_tests::program::Program;
-use credwatch_tests::waiting::until;
 
 use crate::process::{cpu_of, peak_of, resident};
+use crate::server::Server;
 
 const TOPIC: &str = "idle";
 const STORY: &str = "idle-history";
 const SEED: &str = "7";
 /// Quiet before the look: the compaction of what came before runs every half minute.
 const QUIET: Duration = Duration::from_secs(60);
-const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) async fn measure(broker: &Broker) -> String {
     broker.create_topic(TOPIC, 4).await;
@@ -22,20 +21,12 @@ pub(crate) async fn measure(broker: &Broker) -> String {
     let file = file.to_str().expect("a path in UTF-8");
     program.ok(&["simulate", "--seed", SEED, "--days", "10", "--out", file]);
     program.ok(&["import", file]);
-    let address = broker.address();
-    let arguments =
-        ["serve", "--roles", "ingest,detect,api", "--listen", "127.0.0.1:0", "--brokers", &address, "--topic", TOPIC];
-    let mut server = program.start("serve", &arguments, &[]);
-    let words = || std::fs::read_to_string(program.log("serve")).unwrap_or_default();
-    until("it listens", PATIENCE, || {
-        assert!(server.has_ended().is_none(), "it ended:\n{}", words());
-        words().contains("listening on ").then_some(())
-    });
+    let server = Server::start(&program, broker, TOPIC, &[]);
     std::thread::sleep(QUIET);
     let cpu = cpu_of(server.id());
     std::thread::sleep(QUIET);
     let (held, peak, cpu) = (resident(server.id()), peak_of(server.id()), cpu_of(server.id()) - cpu);
-    assert!(server.stop().success(), "it stops cleanly:\n{}", words());
+    server.stop();
     let rows = program.number("SELECT count(*) AS n FROM events");
     format!(
         "## Idle\n\n`credwatch serve` with all roles over a lake of {rows} events, judged at its start, on an idle topic: {held:.0} MiB two \

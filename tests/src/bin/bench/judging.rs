@@ -14,6 +14,8 @@ const SEED: u64 = 7;
 const PARTITIONS: usize = 4;
 /// New events of a measured tick.
 const NEW: usize = 50_000;
+/// While the history is stored.
+const COMMITS_A_TICK: usize = 10;
 /// Measured ticks; the middle one counts.
 const TICKS: usize = 3;
 /// Events of an org a day, so that ten times the events are ten times the history.
@@ -62,43 +64,41 @@ pub(crate) async fn measure(events: u64) -> String {
 }
 
 async fn tick_of(case: Case) -> Cost {
-    let new = (NEW * TICKS) as u64;
     let plan = Plan {
         seed: SEED,
         days: u32::try_from(case.days).expect("few days"),
         orgs: case.orgs,
         agents: case.agents,
-        events: Some(case.stored + new),
+        events: Some(case.stored + (NEW * TICKS) as u64),
         ..Plan::default()
     };
     let mut traffic = Simulation::history(plan).traffic();
     let mut world = World::of(&Registry::embedded().expect("the library is sound")).await;
-    let (mut ends, mut left, begin) = (vec![0; PARTITIONS], case.stored, Instant::now());
-    // As it would have come: in commits, with a tick now and then.
-    while left > 0 {
-        for _ in 0..10 {
-            let lines = take(&mut traffic, NEW.min(usize::try_from(left).expect("few")));
-            left -= lines.len() as u64;
-            append(&world, &lines, &mut ends).await;
-        }
-        world.judge(now()).await;
-    }
-    println!(
-        "stored {} events of {} orgs and judged them in {:.0} s",
-        case.stored,
-        case.orgs,
-        begin.elapsed().as_secs_f64()
-    );
+    let mut ends = vec![0; PARTITIONS];
+    store(&mut world, &mut traffic, &mut ends, case.stored).await;
     let mut costs = Vec::new();
     for _ in 0..TICKS {
         append(&world, &take(&mut traffic, NEW), &mut ends).await;
         let (begin, cpu) = (Instant::now(), cpu_of("self"));
         world.judge(now()).await;
         costs.push(Cost { wall: begin.elapsed().as_secs_f64(), cpu: cpu_of("self") - cpu });
-        println!("{:?}", costs.last());
     }
     costs.sort_by(|a, b| a.wall.total_cmp(&b.wall));
     costs[TICKS / 2]
+}
+
+/// As it would have come: in commits, with a tick now and then.
+async fn store(world: &mut World, traffic: &mut Traffic, ends: &mut [i64], events: u64) {
+    let (mut left, begin) = (events, Instant::now());
+    while left > 0 {
+        for _ in 0..COMMITS_A_TICK {
+            let lines = take(traffic, NEW.min(usize::try_from(left).expect("few")));
+            left -= lines.len() as u64;
+            append(world, &lines, ends).await;
+        }
+        world.judge(now()).await;
+    }
+    println!("stored {events} events and judged them in {:.0} s", begin.elapsed().as_secs_f64());
 }
 
 fn take(traffic: &mut Traffic, many: usize) -> Vec<Line> {

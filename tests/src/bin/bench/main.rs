@@ -9,6 +9,7 @@ mod judging;
 mod latency;
 mod process;
 mod reading;
+mod server;
 
 use std::path::Path;
 use std::process::Command;
@@ -25,7 +26,7 @@ async fn main() {
     let asked: Vec<String> = arguments.collect();
     let unknown = asked.iter().find(|part| !PARTS.contains(&part.as_str()));
     assert_eq!(unknown, None, "the parts are {PARTS:?}");
-    let mut page = head();
+    let mut page = head(events);
     for part in PARTS.into_iter().filter(|part| asked.is_empty() || asked.iter().any(|one| one == part)) {
         let section = measure(part, events).await;
         println!("{section}");
@@ -46,7 +47,7 @@ async fn measure(part: &str, events: u64) -> String {
     }
 }
 
-fn head() -> String {
+fn head(events: u64) -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(" : unknown");
@@ -56,7 +57,7 @@ fn head() -> String {
     let profile = profile.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
     let model = model.trim_start_matches([' ', '\t', ':']);
     format!(
-        "# Benchmarks\n\nWritten by `make bench`; do not edit. Ratios are what counts: the figures are of this machine, under its \
+        "# Benchmarks\n\nWritten by `make bench EVENTS={events}`; do not edit. Ratios are what counts: the figures are of this machine, under its \
          load.\n\n{date}, {cores} cores, {model}, profile `{profile}`.\n\n"
     )
 }

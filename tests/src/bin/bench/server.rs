@@ -1,0 +1,45 @@
+//! `credwatch serve` with all roles, on a port of its own.
+
+use std::time::Duration;
+
+use credwatch_tests::broker::Broker;
+use credwatch_tests::guarded::Guarded;
+use credwatch_tests::program::Program;
+use credwatch_tests::waiting::until;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) struct Server<'a> {
+    program: &'a Program,
+    pub(crate) process: Guarded,
+    /// Where its API is.
+    pub(crate) address: String,
+}
+
+impl<'a> Server<'a> {
+    /// Starts it and waits until it listens; what `settings` adds are environment variables of the configuration.
+    pub(crate) fn start(program: &'a Program, broker: &Broker, topic: &str, settings: &[(&str, &str)]) -> Self {
+        let brokers = broker.address();
+        let roles = ["serve", "--roles", "ingest,detect,api", "--listen", "127.0.0.1:0"];
+        let arguments = [&roles[..], &["--brokers", &brokers, "--topic", topic]].concat();
+        let mut process = program.start("serve", &arguments, settings);
+        let address = until("it says where it listens", PATIENCE, || {
+            let words = std::fs::read_to_string(program.log("serve")).unwrap_or_default();
+            assert!(process.has_ended().is_none(), "it ended:\n{words}");
+            words.lines().find_map(|line| line.split_once("listening on ")).map(|(_, address)| address.to_owned())
+        });
+        Self { program, process, address }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.process.id()
+    }
+
+    pub(crate) fn words(&self) -> String {
+        std::fs::read_to_string(self.program.log("serve")).unwrap_or_default()
+    }
+
+    pub(crate) fn stop(mut self) {
+        assert!(self.process.stop().success(), "it stops cleanly:\n{}", self.words());
+    }
+}
