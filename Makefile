@@ -6,7 +6,7 @@ build = cargo build --quiet --workspace --all-targets
 .PHONY: demo test chaos bench build fmt needs needs-test
 
 demo: needs
-	@scripts/stage "building credwatch (the first time takes about 10 minutes on 2 cores)" \
+	@scripts/stage "building credwatch (the first time takes about 20 minutes on 2 cores)" \
 	  $(build)
 	@exec target/debug/credwatch demo $(ARGS)
 
@@ -14,7 +14,7 @@ test: needs-test
 	@scripts/test
 
 build: needs
-	@scripts/stage "building credwatch (the first time takes about 10 minutes on 2 cores)" \
+	@scripts/stage "building credwatch (the first time takes about 20 minutes on 2 cores)" \
 	  $(build)
 
 # The long form of the proofs, with numbers to choose: make chaos N=200 EVENTS=300000 SEED=7
