@@ -172,9 +172,10 @@ impl Names {
         Self { place, names }
     }
 
-    /// Names stand alone or among other words.
+    /// Names stand alone or among other words, and settings may write them in another case.
     fn text(&self, text: &str) -> String {
-        let word = |word: &str| match self.names.contains(word) {
+        let is_name = |word: &str| self.names.iter().any(|name| name.eq_ignore_ascii_case(word));
+        let word = |word: &str| match is_name(word) {
             true => format!("{}{word}", prefix(self.place)),
             false => word.to_owned(),
         };
