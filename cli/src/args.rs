@@ -6,7 +6,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use credwatch_detectors::configuration::Since;
 use credwatch_detectors::org_setting::SettingKey;
-use credwatch_schemas::finding::Severity;
+use credwatch_schemas::access::Role;
+use credwatch_schemas::finding::{Severity, Verdict};
 use credwatch_schemas::time::Micros;
 
 #[derive(Debug, Parser)]
@@ -41,6 +42,12 @@ pub(crate) struct Common {
     /// Read as this org sees it; without it, as the operator
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) org: Option<String>,
+    /// Ask this server (http:// or https://) in place of the lake's files: findings, sql, who-used, keys
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// File with the API key for --server
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     /// How data is written
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -96,7 +103,15 @@ pub(crate) enum Command {
         after_help = "Examples:\n  credwatch sql -c \"SELECT org_id, count(*) FROM events GROUP BY org_id\"\n  credwatch sql -f question.sql --format csv\n  credwatch sql            # asks for statements, one after the other"
     )]
     Sql(Sql),
-    /// Look at findings
+    /// Who used a token, connection or credential: when, from where, what for
+    #[command(
+        after_help = "Examples:\n  credwatch who-used conn_7_12_slack\n  credwatch who-used tok_5b1c0a --org org_7 --format csv\n\nA token is known by its fingerprint (token_fp, refresh_token_fp), never by itself."
+    )]
+    WhoUsed {
+        #[arg(value_name = "TOKEN_FP|CONNECTION|CREDENTIAL")]
+        id: String,
+    },
+    /// Look at findings, and say what they were
     #[command(subcommand)]
     Findings(Findings),
     /// Run, test and activate detectors
@@ -108,6 +123,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  credwatch settings list --org org_a\n  credwatch settings add --org org_a partners org_b --from beginning\n  credwatch settings add --org org_a moved_connections \"conn_9 from org_b\"\n  credwatch settings remove --org org_a partners org_b --from 2026-06-01T00:00:00Z\n  credwatch settings set --org org_a time_zone Europe/Berlin\n\nA change needs --org and holds from an event time on, by default from now. The next `credwatch detect run`, or a running detect role, judges again from there: findings that it explains are withdrawn, and those that it no longer explains come back."
     )]
     Settings(Settings),
+    /// Make, list and revoke keys of the API
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  credwatch keys create siem --role exporter --orgs org_a\n  credwatch keys create dashboard --role analyst --all-orgs --expires-in-days 90\n  credwatch keys list --all\n  credwatch keys revoke 0123456789abcdef\n\nRoles: viewer, analyst, exporter, detector-author, auditor, admin; docs/access.md says what each may do."
+    )]
+    Keys(Keys),
     /// Look at records that did not become events
     #[command(subcommand)]
     Rejects(Rejects),
@@ -118,15 +139,16 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// What this process does
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Role::Detect, Role::Api])]
-    pub(crate) roles: Vec<Role>,
-    /// Address of the API, loopback only until keys exist [default: 127.0.0.1:7980]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Detect, Part::Api])]
+    pub(crate) roles: Vec<Part>,
+    /// Address of the API; beyond loopback it needs keys and TLS (docs/access.md) [default: 127.0.0.1:7980]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<std::net::SocketAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Role {
+/// A role of the service; people have roles too.
+pub(crate) enum Part {
     Ingest,
     Detect,
     Api,
@@ -223,6 +245,45 @@ pub(crate) enum Findings {
         #[arg(value_name = "FINDING_ID")]
         id: String,
     },
+    /// Somebody has seen it
+    Ack {
+        #[arg(value_name = "FINDING_ID")]
+        id: String,
+        #[arg(long, value_name = "TEXT")]
+        comment: Option<String>,
+    },
+    /// Somebody looks after it
+    #[command(
+        after_help = "Examples:\n  credwatch findings assign f_7k2m9q4t1x8c ana\n  credwatch findings assign f_7k2m9q4t1x8c --nobody"
+    )]
+    Assign {
+        #[arg(value_name = "FINDING_ID")]
+        id: String,
+        #[arg(value_name = "WHO", required_unless_present = "nobody", conflicts_with = "nobody")]
+        who: Option<String>,
+        /// Take the assignee away
+        #[arg(long)]
+        nobody: bool,
+    },
+    /// Write a remark; it takes the place of the one before
+    Comment {
+        #[arg(value_name = "FINDING_ID")]
+        id: String,
+        #[arg(value_name = "TEXT")]
+        text: String,
+    },
+    /// Say what it was: true_positive, benign, false_positive or duplicate
+    #[command(
+        after_help = "Examples:\n  credwatch findings close f_7k2m9q4t1x8c --verdict benign --comment \"the nightly export\""
+    )]
+    Close {
+        #[arg(value_name = "FINDING_ID")]
+        id: String,
+        #[arg(long, value_parser = verdict, value_name = "VERDICT")]
+        verdict: Verdict,
+        #[arg(long, value_name = "TEXT")]
+        comment: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -270,6 +331,43 @@ pub(crate) enum Rejects {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// A new key; it goes to stdout, this once
+    Create(NewKey),
+    /// Keys that are good, and when they were used last
+    List {
+        /// Also those that were revoked or have expired
+        #[arg(long)]
+        all: bool,
+    },
+    /// The key opens nothing any more; every server knows within a second
+    Revoke {
+        #[arg(value_name = "KEY_ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(id = "reach", required = true, multiple = false, args = ["orgs", "all_orgs"])]
+pub(crate) struct NewKey {
+    /// What people call it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// viewer, analyst, exporter, detector-author, auditor or admin
+    #[arg(long, value_parser = role, value_name = "ROLE")]
+    pub(crate) role: Role,
+    /// The orgs whose rows it reaches
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub(crate) orgs: Vec<String>,
+    /// It reaches every org, and rows without one
+    #[arg(long)]
+    pub(crate) all_orgs: bool,
+    /// So many days from now it opens nothing any more
+    #[arg(long, value_name = "N")]
+    pub(crate) expires_in_days: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Settings {
     /// What holds, and since which event time
     List {
@@ -313,6 +411,15 @@ fn since(text: &str) -> Result<Since, String> {
 
 fn time(text: &str) -> Result<Micros, String> {
     Micros::parse(text).ok_or_else(|| format!("{text:?} is not a time such as 2026-06-01T09:00:00Z"))
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    let names = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+    Role::parse(text).ok_or_else(|| format!("{text:?} is none of {}", names()))
+}
+
+fn verdict(text: &str) -> Result<Verdict, String> {
+    Verdict::parse(text).ok_or_else(|| format!("{text:?} is none of true_positive, benign, false_positive, duplicate"))
 }
 
 fn severity(text: &str) -> Result<Severity, String> {

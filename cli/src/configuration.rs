@@ -13,6 +13,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::args::Common;
+use crate::listening;
+use crate::remote;
 use crate::upkeep;
 
 /// Everything that can be configured, validated as far as it can be without touching the world.
@@ -27,6 +29,10 @@ pub(crate) struct Configuration {
     pub(crate) detectors: Option<PathBuf>,
     /// Address of the API.
     pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Who may use the API, and how bytes travel.
+    pub(crate) api: listening::Config,
+    /// The server that is asked in place of the lake's files.
+    pub(crate) server: remote::Config,
     /// What is read from Kafka, and how it is reached.
     pub(crate) kafka: kafka::Config,
     /// How often a process that writes records tidies up.
@@ -45,6 +51,8 @@ pub(crate) fn load(common: &Common) -> anyhow::Result<Configuration> {
         overlay(&mut table, &name, &value);
     }
     flag(&mut table, &["lake"], common.lake.as_deref());
+    flag(&mut table, &["server", "url"], common.server.as_deref());
+    flag(&mut table, &["server", "key_file"], common.key_file.as_ref().and_then(|path| path.to_str()));
     flag(&mut table, &["kafka", "brokers"], common.brokers.as_deref());
     flag(&mut table, &["kafka", "topics"], common.topic.as_deref());
     Table::try_into(table).context("reading the configuration")
@@ -153,9 +161,19 @@ mod tests {
         let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         let table: Table = example.parse().unwrap();
         let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-        let Configuration { lake: _, redaction_key_file: _, detectors: _, listen: _, kafka: _, upkeep: _, bindings: _ } =
-            Table::try_into(table.clone()).unwrap();
-        assert_eq!(keys.len(), 7, "{keys:?}");
+        let Configuration {
+            lake: _,
+            redaction_key_file: _,
+            detectors: _,
+            listen: _,
+            api: _,
+            kafka: _,
+            upkeep: _,
+            bindings: _,
+        } = Table::try_into(table.clone()).unwrap();
+        assert_eq!(keys.len(), 9, "{keys:?}");
+        assert_eq!(table["server"].as_table().unwrap().len(), 3);
+        assert_eq!(table["api"].as_table().unwrap().len(), 4);
         assert_eq!(table["kafka"].as_table().unwrap().len(), 18);
         assert_eq!(table["upkeep"].as_table().unwrap().len(), 2);
         assert_eq!(table["bindings"][0].as_table().unwrap().len(), 6);

@@ -90,7 +90,8 @@ fn facts(finding: &Finding) -> Vec<String> {
     facts
 }
 
-fn triage(finding: &Finding) -> String {
+/// People's word in a few of them.
+pub(crate) fn triage(finding: &Finding) -> String {
     let verdict = finding.verdict.map(|verdict| format!(", {verdict}")).unwrap_or_default();
     let assignee = finding.assignee.as_deref().map(|who| format!(", assigned to {who}")).unwrap_or_default();
     let comment = finding.comment.as_deref().map(|words| format!(": {words}")).unwrap_or_default();

@@ -10,6 +10,7 @@ use credwatch_schemas::ids::OrgId;
 
 use crate::args::Common;
 use crate::configuration::{self, Configuration};
+use crate::remote::Server;
 
 #[derive(Debug)]
 pub(crate) struct Setting {
@@ -25,6 +26,23 @@ impl Setting {
             None => TenantScope::Operator,
         };
         Ok(Self { configuration: configuration::load(common)?, scope, format: common.format.into() })
+    }
+
+    /// The server that is asked in place of the lake's files, where one is named.
+    pub(crate) fn server(&self) -> anyhow::Result<Option<Server>> {
+        let org = match &self.scope {
+            TenantScope::Org(org) => Some(org.as_str()),
+            TenantScope::Operator => None,
+        };
+        Server::of(&self.configuration.server, org)
+    }
+
+    /// For a command that works on the lake's files alone: a server that was named would be silently left out.
+    pub(crate) fn without_server(&self) -> anyhow::Result<()> {
+        match &self.configuration.server.url {
+            None => Ok(()),
+            Some(_) => bail!("this command works on the lake's files and does not go through --server"),
+        }
     }
 
     /// The lake for a command that reads; that it is not there is a sentence with what to do.

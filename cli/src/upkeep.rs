@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use credwatch_lake::{Compacted, Lake, LakeError};
+use credwatch_lake::{Compacted, Lake, LakeError, TableName};
 use credwatch_schemas::time::HOUR;
 use credwatch_server::background::{self, Board, Nudge};
 use serde::Deserialize;
@@ -64,6 +64,9 @@ pub(crate) fn start(running: &mut Running, lake: &Lake, board: &Board, config: C
 async fn compact(lake: Lake) -> Result<(), LakeError> {
     while let Compacted::Done { files_before, files_after, rows, .. } = lake.compact(now()).await? {
         tracing::info!(files_before, files_after, rows, "files were merged");
+    }
+    for log in [TableName::Findings, TableName::Configuration, TableName::Keys, TableName::Audit] {
+        while let Compacted::Done { .. } = lake.compact_log(&log, now()).await? {}
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ pub mod standing;
 mod store;
 pub mod stories;
 mod stretch;
+pub mod triage;
 mod view;
 
 pub use engine::{Ask, Engine, RunKind, Tick};

@@ -157,13 +157,13 @@ fn successor_of(old: &Finding, revisions: &Findings) -> Option<FindingId> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use credwatch_schemas::finding::{Severity, Subject, Verdict};
     use credwatch_schemas::ids::{DetectorId, DetectorVersion, OrgId};
     use proptest::prelude::*;
 
-    fn finding(host: &str, episode: i64, count: i64) -> Finding {
+    pub(crate) fn finding(host: &str, episode: i64, count: i64) -> Finding {
         let detector = DetectorId::new("d");
         let org = OrgId::new("org_a");
         let subject = Subject::from([("dest_host".to_owned(), host.to_owned())]);

@@ -1,8 +1,8 @@
-//! Makes few files of many in `records`, beside any number of writers: the same rows with the same `seq`, in one
-//! commit that removes the old files and adds the new ones, or not at all.
+//! Makes few files of many, beside any number of writers: the same rows with the same `seq`, in one commit that removes
+//! the old files and adds the new ones, or not at all.
 //!
-//! Inside a merged file the rows stand in the one order again, so `seq` no longer goes up from row to row; the file
-//! still covers one contiguous range of it.
+//! Inside a merged file of `records` the rows stand in the one order again, so `seq` no longer goes up from row to row;
+//! the file still covers one contiguous range of it. The small tables that only grow are kept in the order of `seq`.
 //!
 //! A commit of anybody else makes this one lose. The merged rows stay true as long as all the old files are active, so
 //! whoever lost writes them again under new names, against the new state, and tries again: reading and sorting are done
@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use credwatch_schemas::records::{SORT_ORDER, STORED, column};
 use credwatch_schemas::time::Micros;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use tokio::sync::Mutex;
 
 use crate::append::{discard, pause, put_files};
 use crate::arrangement::sorted_indices;
@@ -27,10 +27,10 @@ use crate::error::{BoxError, Doing, LakeError};
 use crate::fail_point;
 use crate::merge_plan::{Group, Limits, bytes, plan, rows};
 use crate::parquet_file::{Order, encode};
-use crate::recognition::Recognition;
 use crate::snapshot::COMPACTOR;
 use crate::state::State;
 use crate::table::{Edit, Landed, Nature, Table};
+use crate::table_name::TableName;
 
 /// Losses in a row before it is left to the next run.
 const MOST_ATTEMPTS: u32 = 20;
@@ -52,32 +52,34 @@ pub enum Compacted {
     Lost,
 }
 
+/// The files that a run made, each with those whose rows it holds now.
+pub(crate) type Made = Vec<(Arc<str>, Group)>;
+
 /// One run: bounded in bytes, so call it again while it is [`Compacted::Done`].
-pub(crate) async fn compact(table: &Table, memory: &Mutex<Recognition>, now: Micros) -> Result<Compacted, LakeError> {
+pub(crate) async fn compact(table: &Table, now: Micros) -> Result<(Compacted, Made), LakeError> {
     let state = table.refresh().await?;
     let groups = plan(state.files(), &Limits::default());
     if groups.is_empty() {
-        return Ok(Compacted::Nothing);
+        return Ok((Compacted::Nothing, Made::new()));
     }
     let merged = merge_all(table, &groups, now).await?;
     for attempt in 0..MOST_ATTEMPTS {
         let state = table.refresh().await?;
         if !groups.iter().flatten().all(|file| state.is_active(&file.path)) {
-            return Ok(Compacted::Lost);
+            break;
         }
         let edit = write(table, &merged, &groups, &state, now).await?;
         match commit(table, &state, &edit).await? {
             Landed::Done(version) => {
-                let mut memory = memory.lock().await;
-                edit.add.iter().zip(&groups).for_each(|(made, of)| memory.know(Arc::clone(&made.path), of));
-                return Ok(done(version, &groups));
+                let done = done(version, &groups);
+                return Ok((done, edit.add.iter().map(|file| Arc::clone(&file.path)).zip(groups).collect()));
             }
             Landed::Lost => discard(table, &edit).await,
             Landed::Overtaken => {}
         }
         tokio::time::sleep(pause(attempt)).await;
     }
-    Ok(Compacted::Lost)
+    Ok((Compacted::Lost, Made::new()))
 }
 
 fn done(version: u64, groups: &[Group]) -> Compacted {
@@ -94,20 +96,30 @@ fn done(version: u64, groups: &[Group]) -> Compacted {
 async fn merge_all(table: &Table, groups: &[Group], now: Micros) -> Result<Vec<(DataFile, Bytes)>, LakeError> {
     let mut merged = Vec::with_capacity(groups.len());
     for group in groups {
-        let (folder, group) = (table.folder.clone(), group.clone());
-        let work = tokio::task::spawn_blocking(move || merge(&folder, &group, now));
+        let (folder, schema, group) = (table.folder.clone(), rows_of(table), group.clone());
+        let work = tokio::task::spawn_blocking(move || merge(&folder, &schema, &group, now));
         merged.push(work.await.map_err(BoxError::from).and_then(|done| done).doing("merge files", &table.name)?);
     }
     Ok(merged)
 }
 
-fn merge(folder: &std::path::Path, group: &[Arc<DataFile>], now: Micros) -> Result<(DataFile, Bytes), BoxError> {
+/// What stands in a table's files: the partition columns of `records` stand in their paths.
+fn rows_of(table: &Table) -> SchemaRef {
+    if table.name == TableName::Records { Arc::clone(&STORED) } else { Arc::clone(&table.schema) }
+}
+
+fn merge(
+    folder: &std::path::Path,
+    schema: &SchemaRef,
+    group: &[Arc<DataFile>],
+    now: Micros,
+) -> Result<(DataFile, Bytes), BoxError> {
     let first = group.first().ok_or("a group without files")?;
-    let sorted = sort(&read(folder, group)?)?;
-    if u64::try_from(sorted.num_rows())? != rows(group) {
-        return Err(format!("{} rows in the files, {} in the log", sorted.num_rows(), rows(group)).into());
+    let (merged, order) = arrange(read(folder, schema, group)?)?;
+    if u64::try_from(merged.num_rows())? != rows(group) {
+        return Err(format!("{} rows in the files, {} in the log", merged.num_rows(), rows(group)).into());
     }
-    let (bytes, bounds) = (encode(&sorted, Order::Sorted)?, Bounds::of(&sorted));
+    let (bytes, bounds) = (encode(&merged, order)?, Bounds::of(&merged));
     let file = DataFile {
         path: Arc::clone(&first.path),
         bytes: u64::try_from(bytes.len())?,
@@ -119,7 +131,7 @@ fn merge(folder: &std::path::Path, group: &[Arc<DataFile>], now: Micros) -> Resu
     Ok((file, bytes))
 }
 
-fn read(folder: &std::path::Path, group: &[Arc<DataFile>]) -> Result<RecordBatch, BoxError> {
+fn read(folder: &std::path::Path, schema: &SchemaRef, group: &[Arc<DataFile>]) -> Result<RecordBatch, BoxError> {
     let mut batches = Vec::new();
     for file in group {
         let opened = File::open(folder.join(file.path.as_ref()))?;
@@ -127,13 +139,17 @@ fn read(folder: &std::path::Path, group: &[Arc<DataFile>]) -> Result<RecordBatch
             batches.push(batch?);
         }
     }
-    Ok(concat_batches(&STORED, &batches)?)
+    Ok(concat_batches(schema, &batches)?)
 }
 
-/// The one order; rows that it cannot tell apart keep the order of their `seq`.
-fn sort(rows: &RecordBatch) -> Result<RecordBatch, BoxError> {
+/// Records in the one order, and those that it cannot tell apart in the order of their `seq`; other rows stand in it
+/// already, as their files do.
+fn arrange(rows: RecordBatch) -> Result<(RecordBatch, Order), BoxError> {
+    if rows.schema() != *STORED {
+        return Ok((rows, Order::AsGiven));
+    }
     let keys: Vec<ArrayRef> = SORT_ORDER.iter().chain(&[column::SEQ]).map(|name| Arc::clone(&rows[*name])).collect();
-    Ok(take_record_batch(rows, &sorted_indices(&keys)?)?)
+    Ok((take_record_batch(&rows, &sorted_indices(&keys)?)?, Order::Sorted))
 }
 
 async fn write(

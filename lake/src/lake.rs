@@ -97,6 +97,12 @@ impl Lake {
         Ok(LakeSnapshot::new(records, others))
     }
 
+    /// The newest version of one table; `None` when there is no such table.
+    pub async fn table_snapshot(&self, name: &TableName) -> Result<Option<TableSnapshot>, LakeError> {
+        let Some(table) = self.table(name).await? else { return Ok(None) };
+        Ok(Some(TableSnapshot::new(&table, table.refresh().await?)))
+    }
+
     /// Changes a small table, all or nothing, if it still is as the change expects. `now` is the wall clock.
     pub async fn commit(&self, name: &TableName, change: Change, now: Micros) -> Result<Committed, LakeError> {
         self.check_writable(name)?;
@@ -132,7 +138,21 @@ impl Lake {
     /// Merges small files of `records`; see [`Compacted`]. One run is bounded: call it again while it is `Done`.
     pub async fn compact(&self, now: Micros) -> Result<Compacted, LakeError> {
         self.check_writable(&TableName::Records)?;
-        compaction::compact(&self.inner.records, &self.inner.memory, now).await
+        let (compacted, made) = compaction::compact(&self.inner.records, now).await?;
+        let mut memory = self.inner.memory.lock().await;
+        made.into_iter().for_each(|(file, of)| memory.know(file, &of));
+        Ok(compacted)
+    }
+
+    /// The same for a table whose rows have a `seq` and only grow: findings, configuration, keys, audit.
+    pub async fn compact_log(&self, name: &TableName, now: Micros) -> Result<Compacted, LakeError> {
+        self.check_writable(name)?;
+        match name {
+            TableName::Findings | TableName::Configuration | TableName::Keys | TableName::Audit => {}
+            _ => return Err(LakeError::Refused { table: name.clone(), what: "its files are merged by their owner" }),
+        }
+        let Some(table) = self.table(name).await? else { return Ok(Compacted::Nothing) };
+        compaction::compact(&table, now).await.map(|(compacted, _)| compacted)
     }
 
     /// Checkpoints, cleans the logs and removes files that nobody needs, in every table; see [`Maintained`]. Readers

@@ -3,25 +3,30 @@
 use std::fmt;
 
 use arrow::datatypes::SchemaRef;
+use credwatch_schemas::access::KEYS;
+use credwatch_schemas::audit::AUDIT;
 use credwatch_schemas::configuration::CONFIGURATION;
 use credwatch_schemas::finding::FINDINGS;
 use credwatch_schemas::outcome::COVERAGE;
 use credwatch_schemas::records::{RECORDS, column};
 
-/// A table of the lake. The first four exist in every lake; rollups and ledgers come with the detectors.
+/// A table of the lake. All but the last two exist in every lake; rollups and ledgers come with the detectors.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TableName {
     Records,
     Findings,
     Coverage,
     Configuration,
+    Keys,
+    Audit,
     Rollup(String),
     Ledger(String),
 }
 
 impl TableName {
     /// Tables that exist, empty, from the first opening of a lake.
-    pub const STATIC: [Self; 4] = [Self::Records, Self::Findings, Self::Coverage, Self::Configuration];
+    pub const STATIC: [Self; 6] =
+        [Self::Records, Self::Findings, Self::Coverage, Self::Configuration, Self::Keys, Self::Audit];
 
     /// The columns of a static table.
     pub fn static_schema(&self) -> Option<SchemaRef> {
@@ -30,6 +35,8 @@ impl TableName {
             Self::Findings => Some(FINDINGS.clone()),
             Self::Coverage => Some(COVERAGE.clone()),
             Self::Configuration => Some(CONFIGURATION.clone()),
+            Self::Keys => Some(KEYS.clone()),
+            Self::Audit => Some(AUDIT.clone()),
             Self::Rollup(_) | Self::Ledger(_) => None,
         }
     }
@@ -37,7 +44,13 @@ impl TableName {
     pub(crate) fn partition_columns(&self) -> &'static [&'static str] {
         match self {
             Self::Records => &[column::DISPOSITION, column::DATE],
-            Self::Findings | Self::Coverage | Self::Configuration | Self::Rollup(_) | Self::Ledger(_) => &[],
+            Self::Findings
+            | Self::Coverage
+            | Self::Configuration
+            | Self::Keys
+            | Self::Audit
+            | Self::Rollup(_)
+            | Self::Ledger(_) => &[],
         }
     }
 
@@ -56,7 +69,7 @@ impl TableName {
     pub(crate) fn is_sound(&self) -> bool {
         match self {
             Self::Rollup(rest) | Self::Ledger(rest) => is_plain(rest),
-            Self::Records | Self::Findings | Self::Coverage | Self::Configuration => true,
+            Self::Records | Self::Findings | Self::Coverage | Self::Configuration | Self::Keys | Self::Audit => true,
         }
     }
 }
@@ -74,6 +87,8 @@ impl fmt::Display for TableName {
             Self::Findings => out.write_str("findings"),
             Self::Coverage => out.write_str("coverage"),
             Self::Configuration => out.write_str("configuration"),
+            Self::Keys => out.write_str("keys"),
+            Self::Audit => out.write_str("audit"),
             Self::Rollup(rest) => write!(out, "rollup_{rest}"),
             Self::Ledger(rest) => write!(out, "ledger_{rest}"),
         }

@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use credwatch_schemas::event::field;
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider};
 use datafusion::error::Result;
 
+use crate::catalogue;
 use crate::tables::TableInfo;
 
 pub(crate) const CATALOG: &str = "credwatch";
@@ -32,6 +34,7 @@ fn list_of_tables(tables: &[TableInfo]) -> Result<RecordBatch> {
         ("table_schema", same(SCHEMA, count)),
         ("table_name", texts(tables.iter().map(|table| table.name.clone()))),
         ("table_type", same("VIEW", count)),
+        ("table_comment", comments(tables.iter().map(|table| table_comment(&table.name)))),
     ])?)
 }
 
@@ -48,7 +51,35 @@ fn list_of_columns(tables: &[TableInfo]) -> Result<RecordBatch> {
         ("ordinal_position", places),
         ("is_nullable", texts(each().map(|(_, (field, _))| if field.is_nullable() { "YES" } else { "NO" }.to_owned()))),
         ("data_type", texts(each().map(|(_, (field, _))| field.data_type().to_string()))),
+        ("column_comment", comments(each().map(|(_, (field, _))| column_comment(field.name())))),
     ])?)
+}
+
+/// What a table is, in a sentence.
+fn table_comment(name: &str) -> Option<String> {
+    let known = match name {
+        "events" => "Every event, once.",
+        "rejects" => "Records that did not become events, and why.",
+        "duplicates" => "Repeats of events that are there already.",
+        "records" => "Every record that was read: events, rejects and duplicates.",
+        "findings" => "Every revision of every finding.",
+        "findings_current" => "The last revision of each finding.",
+        "coverage" => "Which intervals each detector has judged, and how that ended.",
+        "configuration" => "What judgements depended on besides events, and since when.",
+        "audit" => "What people and programs did with credwatch itself.",
+        "keys" => "Keys of the API: made and revoked.",
+        _ => return catalogue::views().into_iter().find(|view| view.name == name).map(|view| view.meaning),
+    };
+    Some(known.to_owned())
+}
+
+/// A column means the same in every table that has it.
+fn column_comment(name: &str) -> Option<String> {
+    field(name).map(|field| field.meaning.to_owned())
+}
+
+fn comments(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
+    Arc::new(values.collect::<StringArray>())
 }
 
 fn texts(values: impl Iterator<Item = String>) -> ArrayRef {

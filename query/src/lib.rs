@@ -5,6 +5,7 @@
 //! [`Limits`].
 
 mod barrier;
+mod catalogue;
 pub mod determinism;
 mod error;
 pub mod format;
@@ -28,7 +29,7 @@ pub use error::QueryError;
 pub use functions::{Function, functions};
 pub use limits::Limits;
 pub use params::Params;
-pub use scope::TenantScope;
+pub use scope::{Books, TenantScope};
 pub use session::Session;
 pub use stream::QueryStream;
 pub use tables::TableInfo;

@@ -26,3 +26,11 @@ impl TenantScope {
         matches!(self, Self::Operator)
     }
 }
+
+/// Whether the books that credwatch keeps about itself, the tables `audit` and `keys`, lie open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Books {
+    Closed,
+    /// Of `audit` the rows of the scope; `keys` for the operator, without what a key is recognised by.
+    Open,
+}

@@ -4,26 +4,28 @@ use std::sync::Arc;
 
 use credwatch_lake::LakeSnapshot;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::time::{Instant, timeout_at};
 
+use crate::catalogue;
 use crate::error::QueryError;
 use crate::functions::functions;
 use crate::information::{CATALOG, INFORMATION_SCHEMA, SCHEMA, information_schema};
 use crate::limits::Limits;
 use crate::params::Params;
-use crate::scope::TenantScope;
+use crate::scope::{Books, TenantScope};
 use crate::statement::{self, Setting};
 use crate::stream::QueryStream;
-use crate::tables::{self, TableInfo, Whole};
+use crate::tables::{self, EVENTS, TableInfo, Whole};
 
 /// Runs statements against one snapshot for one scope. Statements that run at the same time share its memory limit; a
 /// session per request keeps them apart, and costs little.
@@ -41,14 +43,24 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// A session that holds the snapshot's tables as the scope sees them, and nothing else.
+    /// A session that holds the snapshot's tables as the scope sees them, and nothing else. The books stay closed.
     pub fn open(snapshot: &LakeSnapshot, scope: TenantScope, limits: Limits) -> Result<Self, QueryError> {
-        Self::over(tables::whole(snapshot), scope, limits)
+        Self::over(tables::whole(snapshot), scope, Books::Closed, limits)
     }
 
-    pub(crate) fn over(whole: Whole, scope: TenantScope, limits: Limits) -> Result<Self, QueryError> {
+    /// The same for somebody who may, or may not, read the audit.
+    pub fn open_with(
+        snapshot: &LakeSnapshot,
+        scope: TenantScope,
+        books: Books,
+        limits: Limits,
+    ) -> Result<Self, QueryError> {
+        Self::over(tables::whole(snapshot), scope, books, limits)
+    }
+
+    pub(crate) fn over(whole: Whole, scope: TenantScope, books: Books, limits: Limits) -> Result<Self, QueryError> {
         let opened = context(&limits).and_then(|context| {
-            let tables = fill(&context, whole, &scope)?;
+            let tables = fill(&context, whole, &scope, books)?;
             Ok((context, tables))
         });
         let (context, tables) = opened.map_err(|error| QueryError::of_execution(&error, &limits))?;
@@ -68,22 +80,27 @@ impl Session {
     pub async fn run(&self, sql: &str, params: Params) -> Result<QueryStream, QueryError> {
         let deadline = Instant::now() + self.limits.time;
         let started = timeout_at(deadline, self.start(sql, params)).await;
-        let rows = started.unwrap_or(Err(QueryError::Time(self.limits.time)))?;
-        Ok(QueryStream::new(rows, self.limits, deadline))
+        let (rows, plan) = started.unwrap_or(Err(QueryError::Time(self.limits.time)))?;
+        Ok(QueryStream::new(rows, plan, self.limits, deadline))
     }
 
-    async fn start(&self, sql: &str, params: Params) -> Result<SendableRecordBatchStream, QueryError> {
+    async fn start(&self, sql: &str, params: Params) -> Result<Started, QueryError> {
         let state = self.context.state();
         let setting = Setting { state, tables: &self.tables, scope: &self.scope, limits: &self.limits };
         let plan = statement::plan(&setting, sql, params).await?;
         let failed = |error: DataFusionError| QueryError::of_planning(&error, &self.limits);
         if let LogicalPlan::Explain(explain) = &plan {
-            return explained(&setting.state.optimize(&explain.plan).map_err(failed)?).map_err(failed);
+            let rows = explained(&setting.state.optimize(&explain.plan).map_err(failed)?).map_err(failed)?;
+            return Ok((rows, None));
         }
         let physical = setting.state.create_physical_plan(&plan).await.map_err(failed)?;
-        execute_stream(physical, self.context.task_ctx()).map_err(failed)
+        let rows = execute_stream(Arc::clone(&physical), self.context.task_ctx()).map_err(failed)?;
+        Ok((rows, Some(physical)))
     }
 }
+
+/// The rows to come, and the plan that makes them.
+type Started = (SendableRecordBatchStream, Option<Arc<dyn ExecutionPlan>>);
 
 /// No spilling: what does not fit is an error, and nothing of a tenant lies around on disk.
 fn context(limits: &Limits) -> Result<SessionContext, DataFusionError> {
@@ -99,12 +116,26 @@ fn context(limits: &Limits) -> Result<SessionContext, DataFusionError> {
     Ok(context)
 }
 
-fn fill(context: &SessionContext, whole: Whole, scope: &TenantScope) -> Result<Vec<TableInfo>, DataFusionError> {
+fn fill(
+    context: &SessionContext,
+    whole: Whole,
+    scope: &TenantScope,
+    books: Books,
+) -> Result<Vec<TableInfo>, DataFusionError> {
     let mut infos = Vec::new();
-    for (name, table) in tables::scoped(context, whole, scope)? {
+    let mut add = |name: String, table: Arc<dyn TableProvider>| {
         infos.push(TableInfo { name: name.clone(), schema: table.schema() });
-        context.register_table(name, table)?;
+        context.register_table(name, table).map(drop)
+    };
+    let mut has_events = false;
+    for (name, table) in tables::scoped(context, whole, scope, books)? {
+        has_events |= name == EVENTS;
+        add(name, table)?;
     }
+    for view in catalogue::views().iter().filter(|_| has_events) {
+        add(view.name.to_owned(), view.over(context)?)?;
+    }
+    infos.sort_by(|one, other| one.name.cmp(&other.name));
     let catalog = context.catalog(CATALOG);
     let catalog = catalog.ok_or_else(|| DataFusionError::Internal("the session has no catalog".to_owned()))?;
     catalog.register_schema(INFORMATION_SCHEMA, information_schema(&infos)?)?;

@@ -41,11 +41,11 @@ fn whole() -> Whole {
 }
 
 fn operator() -> Session {
-    Session::over(whole(), TenantScope::Operator, Limits::default()).unwrap()
+    Session::over(whole(), TenantScope::Operator, Books::Closed, Limits::default()).unwrap()
 }
 
 fn of_org(org: &str) -> Session {
-    Session::over(whole(), TenantScope::Org(OrgId::new(org)), Limits::default()).unwrap()
+    Session::over(whole(), TenantScope::Org(OrgId::new(org)), Books::Closed, Limits::default()).unwrap()
 }
 
 async fn ask(session: &Session, sql: &str) -> Result<String, QueryError> {
@@ -251,7 +251,7 @@ async fn parameters_are_values_and_never_text() {
 }
 
 async fn broken_limit(limits: Limits, sql: &str) -> QueryError {
-    let session = Session::over(whole(), TenantScope::Operator, limits).unwrap();
+    let session = Session::over(whole(), TenantScope::Operator, Books::Closed, limits).unwrap();
     ask(&session, sql).await.unwrap_err()
 }
 
@@ -266,7 +266,8 @@ async fn each_limit_ends_the_statement_with_its_name() {
     let many = "SELECT value FROM range(0, 100000)";
     assert_eq!(broken_limit(Limits { rows: 99_999, ..limits }, many).await, QueryError::Rows(99_999));
     assert_eq!(broken_limit(Limits { bytes: 10_000, ..limits }, many).await, QueryError::Bytes(10_000));
-    let fits = Session::over(whole(), TenantScope::Operator, Limits { rows: 100_000, ..limits }).unwrap();
+    let fits =
+        Session::over(whole(), TenantScope::Operator, Books::Closed, Limits { rows: 100_000, ..limits }).unwrap();
     assert!(ask(&fits, many).await.is_ok());
 }
 

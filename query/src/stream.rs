@@ -4,11 +4,13 @@
 //! ends that task.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::ExecutionPlan;
 use futures::{Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -31,16 +33,23 @@ pub struct QueryStream {
     rows: usize,
     bytes: usize,
     ended: bool,
+    /// What is being run; it counts what it reads.
+    plan: Option<Arc<dyn ExecutionPlan>>,
 }
 
 impl QueryStream {
-    pub(crate) fn new(source: SendableRecordBatchStream, limits: Limits, deadline: Instant) -> Self {
+    pub(crate) fn new(
+        source: SendableRecordBatchStream,
+        plan: Option<Arc<dyn ExecutionPlan>>,
+        limits: Limits,
+        deadline: Instant,
+    ) -> Self {
         let schema = source.schema();
         let (sender, batches) = mpsc::channel(WAITING_BATCHES);
         let mut work = JoinSet::new();
         work.spawn(pump(source, sender, limits));
         let deadline = Box::pin(sleep_until(deadline));
-        Self { schema, limits, batches, deadline, work, rows: 0, bytes: 0, ended: false }
+        Self { schema, limits, batches, deadline, work, rows: 0, bytes: 0, ended: false, plan }
     }
 
     pub fn schema(&self) -> SchemaRef {
@@ -50,6 +59,11 @@ impl QueryStream {
     /// Rows that were given out.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Bytes of files that were read so far.
+    pub fn bytes_scanned(&self) -> u64 {
+        self.plan.as_ref().map_or(0, bytes_scanned)
     }
 
     /// All batches, or the error that ended them.
@@ -117,6 +131,12 @@ async fn pump(
             return;
         }
     }
+}
+
+fn bytes_scanned(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
+    let own = own.map_or(0, |value| u64::try_from(value.as_usize()).unwrap_or(u64::MAX));
+    plan.children().into_iter().map(bytes_scanned).fold(own, u64::saturating_add)
 }
 
 fn size(batch: &RecordBatch) -> usize {

@@ -12,11 +12,17 @@ use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt};
 use datafusion::prelude::{SessionContext, col, lit};
 
-use crate::scope::TenantScope;
+use crate::scope::{Books, TenantScope};
 use crate::scoped_table::ScopedTable;
 
 const RECORDS: &str = "records";
+pub(crate) const EVENTS: &str = "events";
 const FINDINGS: &str = "findings";
+const KEYS: &str = "keys";
+const AUDIT: &str = "audit";
+
+/// No statement sees what a key is recognised by.
+const SECRET_OF_KEYS: &str = "hash";
 
 /// What an accepted row has no value in, or always the same.
 const NOT_OF_EVENTS: [&str; 4] = [column::DISPOSITION, column::REASON, column::DETAIL, column::RAW];
@@ -58,14 +64,19 @@ fn name_of(table: &TableName) -> String {
 }
 
 /// The tables as the scope sees them. A table without `org_id` belongs to nobody but the operator.
-pub(crate) fn scoped(context: &SessionContext, whole: Whole, scope: &TenantScope) -> Result<Scoped> {
+pub(crate) fn scoped(context: &SessionContext, whole: Whole, scope: &TenantScope, books: Books) -> Result<Scoped> {
     let mut tables = Scoped::new();
     for (name, table) in whole {
-        if name == RECORDS {
-            views_of_records(&mut tables, &table, scope)?;
-        } else if let Some(seen) = seen(&table, scope, None, |_| true)? {
-            tables.insert(name, seen);
-        }
+        let seen = match name.as_str() {
+            RECORDS => {
+                views_of_records(&mut tables, &table, scope)?;
+                None
+            }
+            KEYS | AUDIT if books == Books::Closed => None,
+            KEYS => seen(&table, scope, None, |column| column != SECRET_OF_KEYS)?,
+            _ => seen(&table, scope, None, |_| true)?,
+        };
+        tables.extend(seen.map(|seen| (name, seen)));
     }
     if let Some(findings) = tables.get(FINDINGS) {
         let current = last_revisions(context, Arc::clone(findings))?;
@@ -77,7 +88,7 @@ pub(crate) fn scoped(context: &SessionContext, whole: Whole, scope: &TenantScope
 fn views_of_records(tables: &mut Scoped, records: &Arc<dyn TableProvider>, scope: &TenantScope) -> Result<()> {
     let of = |disposition: Disposition| Some(col(column::DISPOSITION).eq(lit(disposition.as_str())));
     let views = [
-        ("events", seen(records, scope, of(Disposition::Accepted), |name| !NOT_OF_EVENTS.contains(&name))?),
+        (EVENTS, seen(records, scope, of(Disposition::Accepted), |name| !NOT_OF_EVENTS.contains(&name))?),
         ("rejects", seen(records, scope, of(Disposition::Rejected), |name| name != column::DISPOSITION)?),
         ("duplicates", seen(records, scope, of(Disposition::Duplicate), |name| OF_DUPLICATES.contains(&name))?),
         (RECORDS, if scope.is_operator() { seen(records, scope, None, |_| true)? } else { None }),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{text_map, timestamp};
 use crate::ids::{DetectorId, DetectorVersion, FindingId, OrgId};
 use crate::time::Micros;
+use crate::words::words;
 
 /// What a finding is about: columns of the event and their values. Together with the org it names one thing.
 pub type Subject = BTreeMap<String, String>;
@@ -80,30 +81,6 @@ pub struct Comparison {
 pub struct NotSeen {
     pub what: String,
     pub why: String,
-}
-
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name { $(#[serde(rename = $word)] $variant,)* }
-
-        impl $name {
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == word)
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str(self.as_str())
-            }
-        }
-    )*};
 }
 
 words! {

@@ -47,6 +47,8 @@ text_id! {
     FindingId;
     /// An accepted event: see [`RecordId::of`].
     RecordId;
+    /// The public part of an API key.
+    KeyId;
 }
 
 impl RecordId {

@@ -4,6 +4,8 @@
 //! wire contracts, `event-v1` and `finding-v1`, stand here as Rust types, as Arrow schemas and as JSON Schema
 //! (`schemas/wire/`); tests hold the three equal.
 
+pub mod access;
+pub mod audit;
 pub mod batch;
 pub mod configuration;
 pub mod event;
@@ -17,3 +19,4 @@ pub mod reject;
 pub mod rows;
 pub mod time;
 pub mod window;
+mod words;

@@ -1,25 +1,22 @@
-//! The routes, and the listener that serves them until it is told to stop.
+//! The routes, and what their handlers share.
 
-use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
-use axum::routing::{get, post};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{delete, get, post};
 use credwatch_detectors::Registry;
 use credwatch_lake::{Lake, LakeSnapshot};
 use credwatch_query::Limits;
 use metrics_exporter_prometheus::PrometheusHandle;
-use thiserror::Error;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
+use crate::access::{Access, AuditLog, Clock, Door, Permit, gate};
 use crate::background::Board;
 use crate::guard::guard;
 use crate::problem::Problem;
-use crate::{detectors, findings, health, sql};
+use crate::statements::Statements;
+use crate::{detectors, findings, health, keys, sql, triage, who_used};
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -27,23 +24,29 @@ pub struct Api {
     pub(crate) lake: Lake,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: Limits,
-    /// Statements that may run at once; one more is refused rather than queued.
-    pub(crate) statements: Arc<Semaphore>,
+    pub(crate) statements: Statements,
     pub(crate) board: Board,
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) access: Access,
 }
 
-/// Each may use the whole memory limit.
-const STATEMENTS_AT_ONCE: usize = 4;
-
 impl Api {
-    /// `limits` hold for each statement.
-    pub fn new(lake: Lake, registry: Registry, limits: Limits, board: Board, metrics: PrometheusHandle) -> Self {
-        let statements = Arc::new(Semaphore::new(STATEMENTS_AT_ONCE));
-        Self { lake, registry: Arc::new(registry), limits, statements, board, metrics }
+    /// `limits` hold for each statement. The lake must be one that may be written: every request is recorded in it.
+    pub fn new(
+        lake: Lake,
+        registry: Registry,
+        limits: Limits,
+        board: Board,
+        metrics: PrometheusHandle,
+        door: Door,
+        clock: Clock,
+    ) -> Self {
+        let access = Access::new(lake.clone(), door, AuditLog::start(lake.clone(), clock), clock);
+        Self { lake, registry: Arc::new(registry), limits, statements: Statements::default(), board, metrics, access }
     }
 
-    pub(crate) async fn snapshot(&self) -> Result<LakeSnapshot, Problem> {
+    /// What there is to read, for somebody who may read it.
+    pub(crate) async fn snapshot(&self, _permit: &Permit) -> Result<LakeSnapshot, Problem> {
         self.lake.snapshot().await.map_err(|error| Problem::internal("reading the lake", &error))
     }
 }
@@ -54,57 +57,26 @@ impl std::fmt::Debug for Api {
     }
 }
 
-#[derive(Debug, Error)]
-pub enum ServeError {
-    #[error("the API may listen on loopback only until keys exist, not on \"{0}\"")]
-    NotLoopback(SocketAddr),
-    #[error("listening on \"{address}\"")]
-    Bind { address: SocketAddr, source: std::io::Error },
-    #[error("serving the API")]
-    Serve(#[source] std::io::Error),
-}
-
-/// A bound listener; [`Listening::serve`] answers on it.
-#[derive(Debug)]
-pub struct Listening {
-    listener: TcpListener,
-    address: SocketAddr,
-}
-
-impl Listening {
-    /// Port 0 takes a free one; [`Self::address`] says which.
-    pub async fn bind(address: SocketAddr) -> Result<Self, ServeError> {
-        if !address.ip().is_loopback() {
-            return Err(ServeError::NotLoopback(address));
-        }
-        let bind = |source| ServeError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { listener, address })
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Answers until `stop` is ready, then finishes the requests under way.
-    pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        axum::serve(self.listener, routes(api)).with_graceful_shutdown(stop).await.map_err(ServeError::Serve)
-    }
-}
-
 pub(crate) fn routes(api: Api) -> Router {
+    let door = api.access.door();
     Router::new()
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/v1/findings", get(findings::list))
         .route("/v1/findings/{id}", get(findings::show))
+        .route("/v1/findings/{id}/triage", post(triage::say))
         .route("/v1/detectors", get(detectors::list))
         .route("/v1/sql", post(sql::run))
+        .route("/v1/sql/{query_id}", get(sql::report).delete(sql::cancel))
+        .route("/v1/who-used/{id}", get(who_used::show))
+        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys/{id}", delete(keys::revoke))
+        .route("/v1/whoami", get(keys::whoami))
+        .layer(from_fn_with_state(api.clone(), gate))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
         .fallback(health::no_such_route)
         .layer(DefaultBodyLimit::max(256 * 1024))
-        .layer(from_fn(guard))
+        .layer(from_fn(move |request, next| guard(door, request, next)))
         .with_state(api)
 }
 

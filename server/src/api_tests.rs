@@ -1,141 +1,11 @@
-//! The routes over a small lake on disk: two orgs, three events and a reject, four findings.
+//! The routes, as the operator of the machine asks them.
 
-use std::io::Cursor;
-
-use arrow::json::ReaderBuilder;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use credwatch_lake::{Access, Appended, Change, Committed, TableName};
-use credwatch_schemas::batch::ValidBatch;
-use credwatch_schemas::finding::{FINDINGS, Finding, Severity, Status};
-use credwatch_schemas::ids::{DetectorId, DetectorVersion, OrgId, SourceId};
-use credwatch_schemas::outcome::{COVERAGE, Coverage, Outcome};
-use credwatch_schemas::position::{Partition, Progress};
-use credwatch_schemas::records::UNDATED;
-use credwatch_schemas::rows::to_batch;
-use credwatch_schemas::time::Micros;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tower::ServiceExt;
 
-use super::*;
-use crate::sample::finding;
-
-struct World {
-    _folder: TempDir,
-    lake: Lake,
-    api: Api,
-}
-
-struct Answer {
-    status: StatusCode,
-    content_type: String,
-    body: String,
-}
-
-impl World {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let lake = Lake::open(folder.path().to_str().unwrap(), Access::Write).await.unwrap();
-        append_events(&lake).await;
-        let limits = Limits::default();
-        let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let api = Api::new(lake.clone(), Registry::default(), limits, Board::default(), metrics);
-        Self { _folder: folder, lake, api }
-    }
-
-    async fn with_findings() -> Self {
-        let world = Self::new().await;
-        let of_b = Finding { org_id: Some(OrgId::new("org_b")), ..finding("f_b", 40) };
-        let digest = Finding { status: Status::Digest, severity: Severity::Low, ..finding("f_d", 30) };
-        let first = finding("f_a", 10);
-        let revised = Finding { revision: 2, severity: Severity::Critical, ..finding("f_a", 20) };
-        let findings = [first, of_b, digest, revised];
-        commit(&world.lake, TableName::Findings, to_batch(&FINDINGS, &findings).unwrap()).await;
-        commit(&world.lake, TableName::Coverage, to_batch(&COVERAGE, &coverage()).unwrap()).await;
-        world
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.ask(Request::get(path).header(header::HOST, "localhost").body(Body::empty()).unwrap()).await
-    }
-
-    async fn sql(&self, path: &str, body: Value) -> Answer {
-        let request = Request::post(path).header(header::HOST, "localhost");
-        let request = request.header(header::CONTENT_TYPE, "application/json");
-        self.ask(request.body(Body::from(body.to_string())).unwrap()).await
-    }
-
-    async fn ask(&self, request: Request<Body>) -> Answer {
-        let response = routes(self.api.clone()).oneshot(request).await.unwrap();
-        let status = response.status();
-        let kind = response.headers().get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap().to_owned());
-        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        let body = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status, content_type: kind.unwrap_or_default(), body }
-    }
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-
-    fn ids(&self) -> Vec<String> {
-        let json = self.json();
-        let findings = json["findings"].as_array().unwrap();
-        findings.iter().map(|finding| finding["finding_id"].as_str().unwrap().to_owned()).collect()
-    }
-
-    fn is_problem(&self, status: StatusCode, code: &str) {
-        assert_eq!(self.status, status, "{}", self.body);
-        assert_eq!(self.content_type, "application/problem+json");
-        assert_eq!(self.json()["code"], code, "{}", self.body);
-        assert_eq!(self.json()["status"], status.as_u16());
-    }
-}
-
-async fn append_events(lake: &Lake) {
-    let event = |offset: i64, org: &str| {
-        format!(
-            r#"{{"disposition":"accepted","date":"2026-06-01","kafka_topic":"audit","kafka_topic_id":"t1","kafka_partition":0,"kafka_offset":{offset},"kafka_index":0,"time":"2026-06-01T09:00:0{offset}Z","kind":"tool_call","org_id":"{org}","source":"b","event_id":"e{offset}","content_hash":{offset}}}"#
-        )
-    };
-    let lines = [event(0, "org_a"), event(1, "org_a"), event(2, "org_b")].join("\n");
-    let rows = ReaderBuilder::new(UNDATED.clone()).build(Cursor::new(lines)).unwrap().next().unwrap().unwrap();
-    let partition = Partition { topic: "audit".into(), topic_id: "t1".into(), partition: 0 };
-    let progress = vec![Progress { partition, base: None, end: 3, clock: None }];
-    let now = Micros::parse("2026-06-01T10:00:00Z").unwrap();
-    let appended = lake.append(ValidBatch::new(rows, progress).unwrap(), now).await.unwrap();
-    assert!(matches!(appended, Appended::Committed { accepted: 3, .. }), "{appended:?}");
-}
-
-async fn commit(lake: &Lake, table: TableName, rows: arrow::array::RecordBatch) {
-    let change = Change { append: vec![rows], ..Change::default() };
-    let committed = lake.commit(&table, change, Micros(1)).await.unwrap();
-    assert!(matches!(committed, Committed::Done { .. }));
-}
-
-fn coverage() -> Vec<Coverage> {
-    let row = |org: Option<&str>, outcome: Outcome, columns: Vec<String>| Coverage {
-        detector_id: DetectorId::new("first-host"),
-        detector_version: DetectorVersion::new("v1"),
-        org_id: org.map(OrgId::new),
-        source: org.map(|_| SourceId::new("b")),
-        from_time: Micros(0),
-        to_time: Micros(60_000_000),
-        outcome,
-        detail: columns.first().map(|column| format!("b never fills {column}")),
-        columns,
-        data_seq: 3,
-    };
-    vec![
-        row(None, Outcome::Findings, vec![]),
-        row(Some("org_a"), Outcome::Findings, vec![]),
-        row(Some("org_b"), Outcome::NotObservable, vec!["dest_host".into()]),
-    ]
-}
+use crate::statements::AT_ONCE;
+use crate::world::World;
 
 #[tokio::test]
 async fn a_list_holds_the_last_revisions_newest_first_and_counts_what_it_left_out() {
@@ -256,11 +126,68 @@ async fn a_statement_that_cannot_be_run_is_a_problem_with_a_code() {
 #[tokio::test]
 async fn one_statement_too_many_is_refused_and_not_queued() {
     let world = World::new().await;
-    let held = world.api.statements.clone().acquire_many_owned(STATEMENTS_AT_ONCE as u32).await.unwrap();
+    let begin = |number: usize| world.api.statements.begin(number.to_string(), "local".into()).unwrap();
+    let held: Vec<_> = (0..AT_ONCE).map(begin).collect();
     let refused = world.sql("/v1/sql", json!({"sql": "SELECT 1"})).await;
     refused.is_problem(StatusCode::TOO_MANY_REQUESTS, "limit.concurrency");
     drop(held);
     assert_eq!(world.sql("/v1/sql", json!({"sql": "SELECT 1 AS n"})).await.json(), json!([{"n": 1}]));
+}
+
+#[tokio::test]
+async fn a_statement_that_was_named_says_how_it_went_to_the_one_who_asked() {
+    let world = World::new().await;
+    let sql = json!({"sql": "SELECT event_id FROM events", "query_id": "mine-1"});
+    let answer = world.sql("/v1/sql", sql).await;
+    assert_eq!(answer.headers["x-query-id"], "mine-1");
+    let report = world.get("/v1/sql/mine-1").await.json();
+    assert_eq!((&report["state"], &report["rows"]), (&json!("finished"), &json!(3)));
+    assert!(report["bytes_scanned"].as_u64().unwrap() > 0, "{report}");
+    let failed = json!({"sql": "SELECT nonsense FROM events", "query_id": "mine-2"});
+    world.sql("/v1/sql", failed).await.is_problem(StatusCode::BAD_REQUEST, "sql.unknown_column");
+    assert_eq!(world.get("/v1/sql/mine-2").await.json()["state"], "failed");
+    let analyst = world.key(credwatch_schemas::access::Role::Analyst, &[]).await;
+    world.get_as(&analyst, "/v1/sql/mine-1").await.is_problem(StatusCode::NOT_FOUND, "not_found");
+    for bad in ["", "a b", "ä", "a/b", &"x".repeat(65)] {
+        let named = world.sql("/v1/sql", json!({"sql": "SELECT 1", "query_id": bad})).await;
+        named.is_problem(StatusCode::BAD_REQUEST, "bad_query_id");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_may_ask_for_less_than_it_could_have_and_never_for_more() {
+    let world = World::new().await;
+    let sql = |limits: Value| {
+        let mut body = json!({"sql": "SELECT event_id FROM events"});
+        body.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
+        body
+    };
+    let few = world.sql("/v1/sql", sql(json!({"max_rows": 2}))).await;
+    few.is_problem(StatusCode::UNPROCESSABLE_ENTITY, "limit.rows");
+    assert_eq!(world.sql("/v1/sql", sql(json!({"max_rows": 3, "timeout_ms": 20_000}))).await.status, StatusCode::OK);
+    for limits in [
+        json!({"max_rows": 0}),
+        json!({"max_rows": 10_000_000}),
+        json!({"timeout_ms": 0}),
+        json!({"timeout_ms": 86_400_000}),
+    ] {
+        world.sql("/v1/sql", sql(limits)).await.is_problem(StatusCode::BAD_REQUEST, "bad_limit");
+    }
+}
+
+#[tokio::test]
+async fn the_views_of_the_catalogue_are_there_for_an_org_too_and_say_what_they_are() {
+    let world = World::new().await;
+    for view in ["calls", "refreshes", "first_seen_destinations", "grants_asof", "field_coverage"] {
+        let sql = json!({"sql": format!("SELECT count(*) AS n FROM {view} WHERE org_id <> 'org_a'")});
+        assert_eq!(world.sql("/v1/sql?org=org_a", sql).await.json(), json!([{"n": 0}]), "{view}");
+        let said = json!({"sql": "SELECT table_comment FROM information_schema.tables WHERE table_name = $1", "params": [view]});
+        let said = world.sql("/v1/sql", said).await.json();
+        assert!(said[0]["table_comment"].as_str().is_some_and(|words| words.len() > 20), "{said}");
+    }
+    let filled =
+        json!({"sql": "SELECT rows, filled FROM field_coverage WHERE column_name = 'kind' AND org_id = 'org_a'"});
+    assert_eq!(world.sql("/v1/sql", filled).await.json(), json!([{"rows": 2, "filled": 2}]));
 }
 
 #[tokio::test]
@@ -293,12 +220,4 @@ async fn a_task_that_failed_makes_the_server_not_ready_and_says_why() {
     let ready = world.get("/readyz").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ready.json()["because"], json!([{"what": "detect", "why": "the disk is full"}]));
-}
-
-#[tokio::test]
-async fn only_loopback_is_listened_on() {
-    let refused = Listening::bind("0.0.0.0:0".parse().unwrap()).await.unwrap_err();
-    assert!(matches!(refused, ServeError::NotLoopback(_)), "{refused}");
-    let listening = Listening::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    assert_ne!(listening.address().port(), 0);
 }

@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use credwatch_detectors::outcomes;
+use credwatch_schemas::access::Right;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Caller;
 use crate::api::Api;
 use crate::detector_status::{DetectorStatus, statuses};
 use crate::problem::Problem;
-use crate::tenant::scope;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,10 +25,12 @@ pub(crate) struct Answer {
 
 pub(crate) async fn list(
     State(api): State<Api>,
+    caller: Caller,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<Answer>, Problem> {
     let Query(asked) = asked.map_err(|rejection| Problem::bad_request("bad_query", rejection.body_text()))?;
-    let snapshot = api.snapshot().await?;
+    let permit = caller.within(asked.org.as_deref())?.may(Right::ReadFindings)?;
+    let snapshot = api.snapshot(&permit).await?;
     let rows = outcomes(&snapshot).await.map_err(|error| Problem::internal("reading coverage", &error))?;
-    Ok(Json(Answer { detectors: statuses(&api.registry, &rows, &scope(asked.org.as_deref())) }))
+    Ok(Json(Answer { detectors: statuses(&api.registry, &rows, permit.scope()) }))
 }

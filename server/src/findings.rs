@@ -7,17 +7,18 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use credwatch_detectors::FindingFilter;
 use credwatch_detectors::outcomes;
+use credwatch_schemas::access::Right;
 use credwatch_schemas::finding::{Finding, Severity, Status};
 use credwatch_schemas::ids::{DetectorId, FindingId};
 use credwatch_schemas::time::Micros;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Caller;
 use crate::api::Api;
 use crate::cursor::{Cursor, page};
 use crate::detector_status::{blind_spots, statuses};
 use crate::problem::Problem;
 use crate::reading::{self, LeftOut};
-use crate::tenant::scope;
 
 const LIMIT: usize = 100;
 const HIGHEST_LIMIT: usize = 1_000;
@@ -38,32 +39,34 @@ pub(crate) struct Asked {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-pub(crate) struct List {
-    findings: Vec<Finding>,
+/// One page of a list.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct List {
+    pub findings: Vec<Finding>,
     /// Give it back as `cursor` for the next page; null at the end.
-    next_cursor: Option<String>,
-    left_out: LeftOut,
+    pub next_cursor: Option<String>,
+    pub left_out: LeftOut,
     /// Where the absence of findings means nothing.
-    not_seen: Vec<String>,
+    pub not_seen: Vec<String>,
 }
 
 pub(crate) async fn list(
     State(api): State<Api>,
+    caller: Caller,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<List>, Problem> {
     let Query(asked) = asked.map_err(|rejection| Problem::bad_request("bad_query", rejection.body_text()))?;
     let (limit, after) = (asked.limit()?, asked.cursor()?);
-    let scope = scope(asked.org.as_deref());
-    let snapshot = api.snapshot().await?;
-    let listed = reading::current(&snapshot, scope.clone(), api.limits, &asked.filter()).await?;
+    let permit = caller.within(asked.org.as_deref())?.may(Right::ReadFindings)?;
+    let snapshot = api.snapshot(&permit).await?;
+    let listed = reading::current(&snapshot, permit.scope().clone(), api.limits, &asked.filter()).await?;
     let rows = outcomes(&snapshot).await.map_err(|error| Problem::internal("reading coverage", &error))?;
     let page = page(listed.findings, after.as_ref(), limit);
     Ok(Json(List {
         findings: page.findings,
         next_cursor: page.next.map(|cursor| cursor.to_string()),
         left_out: listed.left_out,
-        not_seen: blind_spots(&statuses(&api.registry, &rows, &scope)),
+        not_seen: blind_spots(&statuses(&api.registry, &rows, permit.scope())),
     }))
 }
 
@@ -97,26 +100,29 @@ impl Asked {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Whose {
-    org: Option<String>,
+    pub(crate) org: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-pub(crate) struct Shown {
+/// One finding, whole.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Shown {
     /// The last revision.
-    finding: Finding,
+    pub finding: Finding,
     /// All of them, the oldest first.
-    revisions: Vec<Finding>,
+    pub revisions: Vec<Finding>,
 }
 
 pub(crate) async fn show(
     State(api): State<Api>,
+    caller: Caller,
     Path(id): Path<String>,
     whose: Result<Query<Whose>, QueryRejection>,
 ) -> Result<Json<Shown>, Problem> {
     let Query(whose) = whose.map_err(|rejection| Problem::bad_request("bad_query", rejection.body_text()))?;
-    let snapshot = api.snapshot().await?;
+    let permit = caller.within(whose.org.as_deref())?.may(Right::ReadFindings)?;
+    let snapshot = api.snapshot(&permit).await?;
     let id = FindingId::new(id);
-    let revisions = reading::revisions(&snapshot, scope(whose.org.as_deref()), api.limits, &id).await?;
+    let revisions = reading::revisions(&snapshot, permit.scope().clone(), api.limits, &id).await?;
     match revisions.last().cloned() {
         Some(finding) => Ok(Json(Shown { finding, revisions })),
         None => Err(Problem::not_found(format!("there is no finding {:?}", id.as_str()))),

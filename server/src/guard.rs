@@ -1,4 +1,4 @@
-//! What stands before every handler until keys exist: loopback only, our own Host, JSON bodies only.
+//! What stands before every handler: our own Host where callers need no key, and JSON bodies only.
 //!
 //! A listener on loopback is not private by itself: any web page in a browser on the same machine can send requests
 //! to it, also under a name of its own that resolves to 127.0.0.1. Such a request carries the page's Host, and a
@@ -10,19 +10,20 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::access::Door;
 use crate::problem::Problem;
 
 /// Middleware: lets through what [`admit`] admits.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
-    match admit(request.method(), request.uri(), request.headers()) {
+pub(crate) async fn guard(door: Door, request: Request, next: Next) -> Response {
+    match admit(door, request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-fn admit(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+fn admit(door: Door, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(Authority::as_str));
-    if !host.is_some_and(names_loopback) {
+    if door == Door::LocalIsOperator && !host.is_some_and(names_loopback) {
         return Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "foreign_host",
@@ -71,7 +72,7 @@ mod tests {
         for host in ["evil.example", "localhost.evil.example:7980", "10.0.0.1:7980", "127.0.0.1.nip.example"] {
             let mut map = HeaderMap::new();
             map.insert(header::HOST, HeaderValue::from_str(host).unwrap());
-            assert!(admit(&Method::GET, &uri, &map).is_err(), "{host}");
+            assert!(admit(Door::LocalIsOperator, &Method::GET, &uri, &map).is_err(), "{host}");
         }
     }
 
@@ -81,13 +82,19 @@ mod tests {
         for host in ["localhost:7980", "LOCALHOST", "127.0.0.1:1", "[::1]:7980", "[::1]"] {
             let mut map = HeaderMap::new();
             map.insert(header::HOST, HeaderValue::from_str(host).unwrap());
-            assert!(admit(&Method::GET, &uri, &map).is_ok(), "{host}");
+            assert!(admit(Door::LocalIsOperator, &Method::GET, &uri, &map).is_ok(), "{host}");
         }
     }
 
     #[test]
+    fn where_every_caller_needs_a_key_any_name_will_do() {
+        let map = headers(&[(header::HOST, "credwatch.example")]);
+        assert!(admit(Door::KeysOnly, &Method::GET, &Uri::from_static("/"), &map).is_ok());
+    }
+
+    #[test]
     fn no_host_is_refused() {
-        assert!(admit(&Method::GET, &Uri::from_static("/"), &HeaderMap::new()).is_err());
+        assert!(admit(Door::LocalIsOperator, &Method::GET, &Uri::from_static("/"), &HeaderMap::new()).is_err());
     }
 
     #[test]
@@ -95,7 +102,7 @@ mod tests {
         let uri = Uri::from_static("/v1/sql");
         let form = headers(&[(header::HOST, "localhost"), (header::CONTENT_TYPE, "text/plain")]);
         let json = headers(&[(header::HOST, "localhost"), (header::CONTENT_TYPE, "application/json; charset=utf-8")]);
-        assert!(admit(&Method::POST, &uri, &form).is_err());
-        assert!(admit(&Method::POST, &uri, &json).is_ok());
+        assert!(admit(Door::LocalIsOperator, &Method::POST, &uri, &form).is_err());
+        assert!(admit(Door::LocalIsOperator, &Method::POST, &uri, &json).is_ok());
     }
 }

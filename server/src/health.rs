@@ -4,8 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use credwatch_schemas::access::{Reach, Right};
 use serde_json::{Value, json};
 
+use crate::access::{Caller, Door};
 use crate::api::Api;
 use crate::background::LastRun;
 use crate::problem::Problem;
@@ -18,12 +20,17 @@ pub(crate) async fn live() -> Json<Value> {
 /// `GET /readyz`: the lake can be read and every background task succeeded last time; else 503, and what is wrong.
 pub(crate) async fn ready(State(api): State<Api>) -> Response {
     let mut wrong: Vec<Value> = Vec::new();
+    // Anybody may ask, so a stranger learns what is wrong and not why: causes name paths and topics.
+    let cause = |what: &str, why: String| match api.access.door() {
+        Door::LocalIsOperator => json!({"what": what, "why": why}),
+        Door::KeysOnly => json!({"what": what}),
+    };
     if let Err(error) = api.lake.snapshot().await {
-        wrong.push(json!({"what": "lake", "why": error.to_string()}));
+        wrong.push(cause("lake", error.to_string()));
     }
     for (task, run) in api.board.read() {
         if let LastRun::Failed(why) = run {
-            wrong.push(json!({"what": task, "why": why}));
+            wrong.push(cause(task, why));
         }
     }
     if wrong.is_empty() {
@@ -33,9 +40,14 @@ pub(crate) async fn ready(State(api): State<Api>) -> Response {
     }
 }
 
-/// `GET /metrics`: Prometheus text.
-pub(crate) async fn metrics(State(api): State<Api>) -> String {
-    api.metrics.render()
+/// `GET /metrics`: Prometheus text, about everybody at once.
+pub(crate) async fn metrics(State(api): State<Api>, caller: Caller) -> Result<String, Problem> {
+    let permit = caller.beyond_orgs(Right::ReadMetrics)?;
+    if *permit.reach() != Reach::Operator {
+        let why = "the metrics are about every org, and this key reaches some only";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", why));
+    }
+    Ok(api.metrics.render())
 }
 
 pub(crate) async fn no_such_route(uri: Uri) -> Problem {

@@ -1,21 +1,30 @@
 //! The only room that listens: the HTTP API, and the background work of a server.
 //!
-//! Until keys exist it binds loopback only and every reader is the operator or names an org; `guard` keeps web pages
-//! of the same machine out. Handlers translate and nothing else: what is asked becomes one call into `query` or
-//! `detectors`, what comes back becomes JSON, and every error becomes a problem document.
+//! Everything but its health stands behind the gate of `access`: nobody reads a row before it is settled who they are,
+//! whose rows they mean and that they may, and nobody is answered before that is recorded. On loopback whoever brings
+//! no key is the operator of the machine; `guard` keeps web pages of the same machine out. Handlers translate and
+//! nothing else: what is asked becomes one call into `query` or `detectors`, what comes back becomes JSON, and every
+//! error becomes a problem document.
 
+pub mod access;
 pub mod answer;
 pub mod api;
 pub mod background;
 mod cursor;
 pub mod detector_status;
 mod detectors;
-mod findings;
+pub mod findings;
 mod guard;
 mod health;
+pub mod keys;
+pub mod listener;
 mod problem;
 pub mod reading;
 #[cfg(test)]
 mod sample;
 mod sql;
-mod tenant;
+mod statements;
+mod triage;
+pub mod who_used;
+#[cfg(test)]
+mod world;

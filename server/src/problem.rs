@@ -2,22 +2,35 @@
 //!
 //! The chain of causes goes to the log, once, here. A client never reads paths, other orgs' ids or plan text.
 
-use axum::http::{StatusCode, header};
+use axum::Extension;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use credwatch_query::QueryError;
+use credwatch_schemas::time::Micros;
 use serde_json::json;
 
+use crate::access::{Wait, challenge};
+
 /// What a client is told. `Problem::internal` logs the cause and keeps it from the client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    headers: HeaderMap,
 }
+
+/// The problem's code, beside its response, for whoever records it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Code(pub(crate) &'static str);
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        let mut headers = HeaderMap::new();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.extend([challenge()]);
+        }
+        Self { status, code, detail: detail.into(), headers }
     }
 
     pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -31,6 +44,21 @@ impl Problem {
     pub(crate) fn internal(attempted: &str, cause: &dyn std::error::Error) -> Self {
         tracing::error!(error = %chain(cause), "{attempted}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("{attempted} failed; the log has the cause"))
+    }
+
+    /// What is needed is not there at this moment; the cause goes to the log.
+    pub(crate) fn away(attempted: &str, cause: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %chain(cause), "{attempted}");
+        let detail = format!("{attempted} failed; the log has the cause");
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        problem.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        problem
+    }
+
+    /// Says when to ask again.
+    pub(crate) fn waiting(mut self, wait: Wait, now: Micros) -> Self {
+        wait.write(&mut self.headers, now);
+        self
     }
 }
 
@@ -57,7 +85,8 @@ impl IntoResponse for Problem {
             "code": self.code,
             "detail": self.detail,
         });
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        (self.status, kind, self.headers, Extension(Code(self.code)), body.to_string()).into_response()
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Listed {
 }
 
 /// Quiet findings that a list would have had with "all".
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LeftOut {
     pub digest: usize,
     pub suppressed: usize,

@@ -1,28 +1,32 @@
-//! `POST /v1/sql`: one read-only statement, its answer as a stream.
+//! `POST /v1/sql`: one read-only statement, its answer as a stream; `GET` and `DELETE /v1/sql/{query_id}`: how it goes,
+//! and how to stop it.
 //!
 //! What goes wrong before the first rows is a problem document. What goes wrong later breaks the connection off, so
-//! that half an answer is never taken for a whole one.
+//! that half an answer is never taken for a whole one, and the statement's report says why.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use credwatch_query::{Params, QueryError, QueryStream, Session};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use credwatch_query::{Limits, Params, QueryError, QueryStream, Session};
+use credwatch_schemas::access::Right;
 use datafusion::scalar::ScalarValue;
 use futures::{TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::OwnedSemaphorePermit;
+use thiserror::Error;
 
-use crate::answer::{AnswerText, Streamed};
+use crate::access::Caller;
+use crate::answer::{Answer as AnswerPieces, Streamed};
 use crate::api::Api;
 use crate::problem::Problem;
-use crate::tenant::scope;
+use crate::statements::{Ended, NotNow, Report, Turn};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +42,11 @@ pub(crate) struct Statement {
     params: Given,
     #[serde(default)]
     format: Format,
+    /// A name to find it by while it runs, and to stop it; without one it is given one.
+    query_id: Option<String>,
+    /// Limits of the statement's own, below the server's.
+    timeout_ms: Option<u64>,
+    max_rows: Option<usize>,
 }
 
 /// Values for `$1`, `$2`, ... or for `$name`.
@@ -57,58 +66,143 @@ enum Format {
     Json,
     Ndjson,
     Csv,
+    Arrow,
+    Parquet,
 }
 
 pub(crate) async fn run(
     State(api): State<Api>,
+    caller: Caller,
     asked: Result<Query<Asked>, QueryRejection>,
     body: Result<Json<Statement>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Query(asked) = asked.map_err(|rejection| Problem::bad_request("bad_query", rejection.body_text()))?;
     let Json(statement) =
         body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
-    let permit = api.statements.clone().try_acquire_owned().map_err(|_| busy())?;
+    let permit = caller.within(asked.org.as_deref())?.may(Right::RunSql)?;
+    permit.says(&statement.sql);
+    let turn = api.statements.begin(query_id(statement.query_id)?, permit.principal()).map_err(not_now)?;
+    let limits = statement.limits(api.limits)?;
     let params = params(statement.params)?;
-    let session = Session::open(&api.snapshot().await?, scope(asked.org.as_deref()), api.limits)?;
-    let mut rows = session.run(&statement.sql, params).await?;
-    let first = rows.try_next().await?;
+    let session = Session::open_with(&api.snapshot(&permit).await?, permit.scope().clone(), permit.books(), limits)?;
+    let begun = tokio::select! {
+        begun = begin(&session, &statement.sql, params) => begun,
+        () = turn.cancelled() => return Err(cancelled()),
+    };
+    let (rows, first) = begun.inspect_err(|error| turn.end(Ended::Failed(error.to_string())))?;
     let shape = statement.format.shape();
-    let text =
-        AnswerText::new(shape, rows.schema()).map_err(|error| Problem::internal("writing the answer", &error))?;
-    let running = Running { rows, text, first, ended: false, _permit: permit };
-    let headers = [(header::CONTENT_TYPE, shape.format().content_type())];
-    Ok((headers, Body::from_stream(stream::try_unfold(running, next_piece))).into_response())
+    let answer = AnswerPieces::new(shape, rows.schema());
+    let answer = Some(answer.map_err(|error| Problem::internal("writing the answer", &error))?);
+    let headers =
+        [(header::CONTENT_TYPE.as_str(), shape.content_type().to_owned()), ("x-query-id", turn.id().to_owned())];
+    let running = Running { rows, answer, first, turn };
+    Ok((AppendHeaders(headers), Body::from_stream(stream::try_unfold(running, next_piece))).into_response())
 }
 
-/// An answer under way. It holds its place among the statements that run at once until it is written or given up.
+/// A name that its giver can find it by: short and plain, because it stands in a path and in headers.
+fn query_id(given: Option<String>) -> Result<String, Problem> {
+    let is_plain = |id: &String| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        !id.is_empty() && id.len() <= 64 && id.bytes().all(plain)
+    };
+    match given {
+        None => Ok(uuid::Uuid::new_v4().simple().to_string()),
+        Some(id) if is_plain(&id) => Ok(id),
+        Some(_) => Err(Problem::bad_request("bad_query_id", "query_id is at most 64 letters, digits, - and _")),
+    }
+}
+
+async fn begin(session: &Session, sql: &str, params: Params) -> Result<(QueryStream, Option<RecordBatch>), QueryError> {
+    let mut rows = session.run(sql, params).await?;
+    let first = rows.try_next().await?;
+    Ok((rows, first))
+}
+
+/// An answer under way. It holds its turn until it is written or given up.
 struct Running {
     rows: QueryStream,
-    text: AnswerText,
+    /// Gone once the end was written.
+    answer: Option<AnswerPieces>,
     first: Option<RecordBatch>,
-    ended: bool,
-    _permit: OwnedSemaphorePermit,
+    turn: Turn,
 }
 
-async fn next_piece(mut running: Running) -> Result<Option<(Vec<u8>, Running)>, QueryError> {
-    if running.ended {
-        return Ok(None);
-    }
+async fn next_piece(mut running: Running) -> Result<Option<(Vec<u8>, Running)>, BrokenOff> {
+    let Some(mut answer) = running.answer.take() else { return Ok(None) };
     let batch = match running.first.take() {
         Some(batch) => Some(batch),
+        None => next_batch(&mut running).await?,
+    };
+    running.turn.handed_out(running.rows.rows(), running.rows.bytes_scanned());
+    let piece = match &batch {
+        Some(batch) => answer.batch(batch),
         None => {
-            running.rows.try_next().await.inspect_err(|error| tracing::warn!(%error, "an answer was broken off"))?
+            let last = answer.end().map_err(|error| broken_off(&running.turn, error.to_string()))?;
+            running.turn.end(Ended::Finished);
+            return Ok(Some((last, running)));
         }
     };
-    running.ended = batch.is_none();
-    let piece = match &batch {
-        Some(batch) => running.text.batch(batch).map_err(|error| QueryError::Failed(error.to_string()))?,
-        None => running.text.end(),
-    };
+    let piece = piece.map_err(|error| broken_off(&running.turn, error.to_string()))?;
+    running.answer = Some(answer);
     Ok(Some((piece, running)))
 }
 
-fn busy() -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.concurrency", "too many statements run at this moment")
+async fn next_batch(running: &mut Running) -> Result<Option<RecordBatch>, BrokenOff> {
+    let next = tokio::select! {
+        next = running.rows.try_next() => next,
+        () = running.turn.cancelled() => return Err(broken_off(&running.turn, "it was stopped".to_owned())),
+    };
+    next.map_err(|error| broken_off(&running.turn, error.to_string()))
+}
+
+/// An answer that cannot go on. The connection is broken off, and `GET /v1/sql/{query_id}` says why.
+#[derive(Debug, Error)]
+#[error("the answer was broken off: {0}")]
+struct BrokenOff(String);
+
+fn broken_off(turn: &Turn, why: String) -> BrokenOff {
+    tracing::warn!(query_id = turn.id(), why, "an answer was broken off");
+    turn.end(Ended::Failed(why.clone()));
+    BrokenOff(why)
+}
+
+/// `GET /v1/sql/{query_id}`: how far a statement of the caller's own is, or how it ended.
+pub(crate) async fn report(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Report>, Problem> {
+    let permit = caller.beyond_orgs(Right::RunSql)?;
+    api.statements.report(&id, &permit.principal()).map(Json).ok_or_else(|| unknown(&id))
+}
+
+/// `DELETE /v1/sql/{query_id}`: stops a statement of the caller's own.
+pub(crate) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Report>, Problem> {
+    let permit = caller.beyond_orgs(Right::RunSql)?;
+    api.statements.cancel(&id, &permit.principal()).map(Json).ok_or_else(|| unknown(&id))
+}
+
+fn unknown(id: &str) -> Problem {
+    Problem::not_found(format!("this server knows no statement {id:?} of yours"))
+}
+
+fn cancelled() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "sql.cancelled", "the statement was stopped before it had an answer")
+}
+
+fn not_now(why: NotNow) -> Problem {
+    match why {
+        NotNow::TooMany => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.concurrency", "too many statements run at this moment")
+        }
+        NotNow::Taken => {
+            Problem::new(StatusCode::CONFLICT, "query_id_taken", "a statement of that query_id runs at this moment")
+        }
+    }
 }
 
 impl Format {
@@ -117,7 +211,31 @@ impl Format {
             Self::Json => Streamed::Json,
             Self::Ndjson => Streamed::Ndjson,
             Self::Csv => Streamed::Csv,
+            Self::Arrow => Streamed::Arrow,
+            Self::Parquet => Streamed::Parquet,
         }
+    }
+}
+
+impl Statement {
+    /// What was asked for where it is less than what may be had; more is refused, so that nobody takes a cut for a whole.
+    fn limits(&self, most: Limits) -> Result<Limits, Problem> {
+        let most_ms = u64::try_from(most.time.as_millis()).unwrap_or(u64::MAX);
+        let refused = |what: &str, most: u64| Err(Problem::bad_request("bad_limit", format!("{what} is 1 to {most}")));
+        let mut limits = most;
+        match self.timeout_ms {
+            Some(0) => return refused("timeout_ms", most_ms),
+            Some(ms) if ms > most_ms => return refused("timeout_ms", most_ms),
+            Some(ms) => limits.time = Duration::from_millis(ms),
+            None => {}
+        }
+        match self.max_rows {
+            Some(0) => return refused("max_rows", most.rows as u64),
+            Some(rows) if rows > most.rows => return refused("max_rows", most.rows as u64),
+            Some(rows) => limits.rows = rows,
+            None => {}
+        }
+        Ok(limits)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `credwatch findings list|show`.
+//! `credwatch findings list|show|ack|assign|comment|close`.
 //!
 //! A list says on stderr what it left out and what could not be seen: that there is nothing in it means nothing alone.
 
@@ -8,20 +8,18 @@ use anyhow::bail;
 use arrow::array::{Array, RecordBatch};
 use credwatch_detectors::FindingFilter;
 use credwatch_detectors::definition::Definition;
-use credwatch_detectors::outcomes;
-use credwatch_lake::LakeSnapshot;
+use credwatch_detectors::triage::{Assignee, Said};
 use credwatch_query::format::{OutputFormat, write};
-use credwatch_query::{Limits, Params, QueryError, Session};
-use credwatch_schemas::finding::{FINDINGS, Finding};
+use credwatch_schemas::finding::{FINDINGS, Finding, Triage};
 use credwatch_schemas::ids::{DetectorId, FindingId};
 use credwatch_schemas::rows::to_batch;
-use credwatch_server::detector_status::{DetectorStatus, blind_spots, statuses};
-use credwatch_server::reading::{self, Listed};
-use futures::TryStreamExt;
 
 use crate::args::Findings;
-use crate::finding_text::{left_out, list as list_text, page};
+use crate::error_chain::story;
+use crate::finding_source::{FindingSource, Seen, no_such};
+use crate::finding_text::{left_out, list as list_text, page, triage as triage_words};
 use crate::output;
+use crate::plain_text::one_line;
 use crate::setting::Setting;
 
 pub(crate) async fn run(setting: &Setting, asked: Findings) -> anyhow::Result<ExitCode> {
@@ -33,18 +31,34 @@ pub(crate) async fn run(setting: &Setting, asked: Findings) -> anyhow::Result<Ex
             list(setting, &filter).await
         }
         Findings::Show { id } => show(setting, &FindingId::new(id)).await,
+        Findings::Ack { id, comment } => {
+            say(setting, id, Said { triage: Some(Triage::Acknowledged), comment, ..Said::default() }).await
+        }
+        Findings::Assign { id, who, nobody: _ } => {
+            let assignee = Some(who.map_or(Assignee::Nobody, Assignee::Somebody));
+            say(setting, id, Said { assignee, ..Said::default() }).await
+        }
+        Findings::Comment { id, text } => say(setting, id, Said { comment: Some(text), ..Said::default() }).await,
+        Findings::Close { id, verdict, comment } => {
+            let triage = Some(Triage::Closed);
+            say(setting, id, Said { triage, verdict: Some(verdict), comment, ..Said::default() }).await
+        }
     }
 }
 
+async fn say(setting: &Setting, id: String, said: Said) -> anyhow::Result<ExitCode> {
+    let id = FindingId::new(id);
+    let finding = FindingSource::of(setting, true).await?.say(&id, &said).await?;
+    eprintln!("{}", one_line(&format!("{id}: {}", triage_words(&finding))));
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn list(setting: &Setting, filter: &FindingFilter) -> anyhow::Result<ExitCode> {
-    let snapshot = setting.lake_to_read().await?.snapshot().await?;
-    let mut listed = reading::current(&snapshot, setting.scope.clone(), Limits::default(), filter).await?;
-    listed
-        .findings
-        .sort_by(|a, b| (b.severity, b.raised_time, &b.finding_id).cmp(&(a.severity, a.raised_time, &a.finding_id)));
-    write_findings(setting.format, &listed.findings, || list_text(&listed.findings))?;
-    let statuses = statuses(&setting.registry()?, &outcomes(&snapshot).await?, &setting.scope);
-    for said in remarks(&listed, &statuses) {
+    let mut seen = FindingSource::of(setting, false).await?.current(filter).await?;
+    let order = |finding: &Finding| (finding.severity, finding.raised_time, finding.finding_id.clone());
+    seen.findings.sort_by_key(|finding| std::cmp::Reverse(order(finding)));
+    write_findings(setting.format, &seen.findings, || list_text(&seen.findings))?;
+    for said in remarks(&seen) {
         eprintln!("{said}");
     }
     Ok(ExitCode::SUCCESS)
@@ -60,37 +74,33 @@ fn write_findings(format: OutputFormat, findings: &[Finding], text: impl Fn() ->
 }
 
 /// How many there are, how many were left out, and where nothing means nothing.
-fn remarks(listed: &Listed, statuses: &[DetectorStatus]) -> Vec<String> {
-    let blind = blind_spots(statuses);
-    let never = !statuses.is_empty() && statuses.iter().all(|status| status.coverage.is_none());
-    if never {
+fn remarks(seen: &Seen) -> Vec<String> {
+    if seen.never_judged {
         return vec!["no detector has judged this lake yet: run `credwatch detect run`".to_owned()];
     }
-    let left_out = left_out(listed.left_out).map(|words| format!("; left out: {words} (--all shows them)"));
-    let count = match listed.findings.len() {
+    let left_out = left_out(seen.left_out).map(|words| format!("; left out: {words} (--all shows them)"));
+    let count = match seen.findings.len() {
         0 => "no findings".to_owned(),
         1 => "1 finding".to_owned(),
         more => format!("{more} findings"),
     };
     let mut said = vec![format!("{count}{}", left_out.unwrap_or_default())];
-    if !blind.is_empty() {
+    if !seen.not_seen.is_empty() {
         said.push(format!(
             "not everything could be judged ({} of it; `credwatch detect status` has all):",
-            blind.len()
+            seen.not_seen.len()
         ));
-        said.extend(blind.iter().take(5).map(|line| format!("  {line}")));
+        said.extend(seen.not_seen.iter().take(5).map(|line| format!("  {line}")));
     }
     said
 }
 
 async fn show(setting: &Setting, id: &FindingId) -> anyhow::Result<ExitCode> {
-    let snapshot = setting.lake_to_read().await?.snapshot().await?;
-    let revisions = reading::revisions(&snapshot, setting.scope.clone(), Limits::default(), id).await?;
-    let Some(finding) = revisions.last() else {
-        bail!("there is no finding {:?}; `credwatch findings list --all` has them all", id.as_str());
-    };
+    let source = FindingSource::of(setting, false).await?;
+    let revisions = source.revisions(id).await?;
+    let Some(finding) = revisions.last() else { bail!(no_such(id)) };
     let evidence = match setting.format {
-        OutputFormat::Table => evidence(setting, &snapshot, finding).await,
+        OutputFormat::Table => evidence(&source, finding).await,
         OutputFormat::Csv | OutputFormat::Json | OutputFormat::Ndjson => String::new(),
     };
     let registry = setting.registry()?;
@@ -104,30 +114,11 @@ async fn show(setting: &Setting, id: &FindingId) -> anyhow::Result<ExitCode> {
 const ROWS_SHOWN: usize = 20;
 
 /// The rows that the finding's own SQL returns, as a table; that it cannot be run is said in their place.
-async fn evidence(setting: &Setting, snapshot: &LakeSnapshot, finding: &Finding) -> String {
-    match rows_of(setting, snapshot, finding).await {
+async fn evidence(source: &FindingSource, finding: &Finding) -> String {
+    match source.evidence(finding, ROWS_SHOWN).await {
         Ok(batches) => table(&batches).unwrap_or_else(|error| format!("the rows cannot be shown: {error}")),
-        Err(error) => format!("the rows cannot be read: {error}"),
+        Err(error) => format!("the rows cannot be read: {}", story(&error)),
     }
-}
-
-async fn rows_of(
-    setting: &Setting,
-    snapshot: &LakeSnapshot,
-    finding: &Finding,
-) -> Result<Vec<RecordBatch>, QueryError> {
-    let session = Session::open(snapshot, setting.scope.clone(), Limits::default())?;
-    let mut stream = session.run(&finding.sql, Params::None).await?;
-    let (mut batches, mut rows) = (Vec::new(), 0);
-    while let Some(batch) = stream.try_next().await? {
-        let taken = batch.num_rows().min(ROWS_SHOWN - rows);
-        batches.push(batch.slice(0, taken));
-        rows += taken;
-        if rows == ROWS_SHOWN {
-            break;
-        }
-    }
-    Ok(batches)
 }
 
 /// Columns of an event that tell what happened, in the order of reading; those without a value are left out.

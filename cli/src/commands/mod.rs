@@ -11,14 +11,19 @@ mod detect;
 mod findings;
 mod import;
 mod ingest;
+mod keys;
 mod rejects;
 mod serve;
 mod settings;
 mod simulate;
 mod sql;
+mod who_used;
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let setting = Setting::of(&arguments.common)?;
+    if !goes_through_a_server(&arguments.command) {
+        setting.without_server()?;
+    }
     match arguments.command {
         Command::Serve(asked) => serve::run(&setting, asked).await,
         Command::Ingest(asked) => ingest::run(&setting, asked).await,
@@ -29,7 +34,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Findings(asked) => findings::run(&setting, asked).await,
         Command::Detect(asked) => detect::run(&setting, asked).await,
         Command::Settings(asked) => settings::run(&setting, asked).await,
+        Command::WhoUsed { id } => who_used::run(&setting, &id).await,
+        Command::Keys(asked) => keys::run(&setting, asked).await,
         Command::Rejects(Rejects::List { limit }) => rejects::list(&setting, limit).await,
         Command::Check => check::run(&setting).await,
     }
+}
+
+/// Other commands work on the lake's files or on Kafka.
+fn goes_through_a_server(command: &Command) -> bool {
+    matches!(command, Command::Findings(_) | Command::Sql(_) | Command::WhoUsed { .. } | Command::Keys(_))
 }

@@ -1,6 +1,5 @@
 //! `credwatch serve`: ingest, detectors and the API until SIGINT or SIGTERM; ingest stops first, the API last.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +8,16 @@ use anyhow::{Context, anyhow};
 use credwatch_detectors::{Ask, Engine, Registry, Tick};
 use credwatch_lake::Lake;
 use credwatch_query::Limits;
-use credwatch_server::api::{Api, Listening};
+use credwatch_server::api::Api;
 use credwatch_server::background::{self, Board, Nudge};
+use credwatch_server::listener::Listening;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::Mutex;
 
-use crate::args::{Role, Serve};
+use crate::args::{Part, Serve};
 use crate::commands::ingest;
 use crate::error_chain::story;
+use crate::listening::Plan;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
 use crate::upkeep;
@@ -31,18 +32,17 @@ const LIMITS: Limits =
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// Between two upkeeps of the metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
-const PORT: u16 = 7980;
 
 pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitCode> {
     let registry = setting.registry()?;
     let (mut running, board, nudge) = (Running::default(), Board::default(), Nudge::default());
     let wake = nudge.clone();
-    let source = match asked.roles.contains(&Role::Ingest) {
+    let source = match asked.roles.contains(&Part::Ingest) {
         true => Some(ingest::source(setting, move || wake.nudge()).await?),
         false => None,
     };
-    let judges = asked.roles.contains(&Role::Detect);
-    let lake = if judges { setting.lake_to_judge().await? } else { setting.lake_to_read().await? };
+    let judges = asked.roles.contains(&Part::Detect);
+    let lake = setting.lake_to_judge().await?;
     let mut engine = Engine::new(lake.clone(), registry.clone());
     if judges && lake.snapshot().await?.clocks().is_empty() {
         // Detectors hold from the beginning in a lake without clocks. The first commit brings one.
@@ -55,10 +55,9 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     if judges {
         detect(&mut running, engine, board.clone(), nudge, |_| {});
     }
-    if asked.roles.contains(&Role::Api) {
-        let address = asked.listen.or(setting.configuration.listen);
-        let address = address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
-        api(&mut running, lake, registry, board, address).await?;
+    if asked.roles.contains(&Part::Api) {
+        let plan = Plan::of(&setting.configuration.api, asked.listen.or(setting.configuration.listen))?;
+        api(&mut running, lake, registry, board, &plan)?;
     }
     let early = tokio::select! {
         asked = asked_to_stop() => asked,
@@ -96,13 +95,13 @@ pub(crate) fn detect(
     });
 }
 
-/// Answers at `address` until the end.
-pub(crate) async fn api(
+/// Answers until the end.
+pub(crate) fn api(
     running: &mut Running,
     lake: Lake,
     registry: Registry,
     board: Board,
-    address: SocketAddr,
+    plan: &Plan,
 ) -> anyhow::Result<()> {
     let metrics = PrometheusBuilder::new().install_recorder().context("starting the metrics")?;
     let histograms = metrics.clone();
@@ -114,9 +113,9 @@ pub(crate) async fn api(
         }
         Ok(())
     });
-    let listening = Listening::bind(address).await?;
-    eprintln!("listening on http://{}", listening.address());
-    let api = Api::new(lake, registry, LIMITS, board, metrics);
+    let listening = Listening::bind(plan.address, plan.door, &plan.transport)?;
+    eprintln!("listening on {}", listening.url());
+    let api = Api::new(lake, registry, LIMITS, board, metrics, plan.door, now);
     running.add("api", |stop| async move {
         listening.serve(api, async move { stop.cancelled().await }).await?;
         Ok(())

@@ -6,7 +6,6 @@
 mod history;
 mod traffic;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,6 +22,7 @@ use crate::args::Demo;
 use crate::commands::{ingest, serve};
 use crate::configuration::Configuration;
 use crate::finding_text;
+use crate::listening::Plan;
 use crate::output;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
@@ -79,7 +79,7 @@ async fn show(setting: &Setting, asked: &Demo, folder: &Path, running: &mut Runn
     upkeep::start(running, &source.lake, &board, setting.configuration.upkeep);
     running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     serve::detect(running, engine, board.clone(), nudge, tell);
-    serve::api(running, lake, registry, board, SocketAddr::from((Ipv4Addr::LOCALHOST, asked.port))).await?;
+    serve::api(running, lake, registry, board, &Plan::local(asked.port))?;
     eprintln!("live traffic with {incidents} incidents is on its way; Ctrl-C stops");
     let (name, ended) = running.ended().await;
     ended.and_then(|()| Err(anyhow!("it ended by itself"))).context(name)

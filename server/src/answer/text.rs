@@ -1,42 +1,21 @@
-//! An answer written batch by batch, so that a long one is never held whole: CSV, JSON and NDJSON.
-//!
-//! The pieces, one after the other, are what [`credwatch_query::format::write`] would have written at once. A table for
-//! people needs all rows before its first line, so it is not written here.
+//! Answers as text, batch by batch: CSV, JSON and NDJSON. The pieces, one after the other, are what
+//! [`credwatch_query::format::write`] would have written at once.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use credwatch_query::format::{OutputFormat, write};
 
-/// The shapes of an answer that need not be whole before it is begun.
+/// The shapes of text that need not be whole before they are begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Streamed {
+pub(super) enum Text {
     Csv,
     Json,
     Ndjson,
 }
 
-/// The text of one answer; ask for [`Self::batch`] as often as there are batches, then once for [`Self::end`].
-#[derive(Debug)]
-pub struct AnswerText {
-    shape: Streamed,
-    schema: SchemaRef,
-    header: Vec<u8>,
-    is_begun: bool,
-}
-
-impl Streamed {
-    /// `None` is the table for people.
-    pub fn of(format: OutputFormat) -> Option<Self> {
-        match format {
-            OutputFormat::Table => None,
-            OutputFormat::Csv => Some(Self::Csv),
-            OutputFormat::Json => Some(Self::Json),
-            OutputFormat::Ndjson => Some(Self::Ndjson),
-        }
-    }
-
-    pub fn format(self) -> OutputFormat {
+impl Text {
+    pub(super) fn format(self) -> OutputFormat {
         match self {
             Self::Csv => OutputFormat::Csv,
             Self::Json => OutputFormat::Json,
@@ -45,25 +24,34 @@ impl Streamed {
     }
 }
 
+/// The text of one answer; ask for [`Self::batch`] as often as there are batches, then once for [`Self::end`].
+#[derive(Debug)]
+pub(super) struct AnswerText {
+    shape: Text,
+    schema: SchemaRef,
+    header: Vec<u8>,
+    is_begun: bool,
+}
+
 impl AnswerText {
-    pub fn new(shape: Streamed, schema: SchemaRef) -> Result<Self, ArrowError> {
+    pub(super) fn new(shape: Text, schema: SchemaRef) -> Result<Self, ArrowError> {
         let header = match shape {
-            Streamed::Csv => write(OutputFormat::Csv, &schema, &[])?,
-            Streamed::Json => b"[".to_vec(),
-            Streamed::Ndjson => Vec::new(),
+            Text::Csv => write(OutputFormat::Csv, &schema, &[])?,
+            Text::Json => b"[".to_vec(),
+            Text::Ndjson => Vec::new(),
         };
         Ok(Self { shape, schema, header, is_begun: false })
     }
 
-    pub fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+    pub(super) fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
         if batch.num_rows() == 0 {
             return Ok(Vec::new());
         }
         let whole = write(self.shape.format(), &self.schema, std::slice::from_ref(batch))?;
         let (before, rows) = match self.shape {
-            Streamed::Csv => (&b""[..], whole.strip_prefix(&self.header[..]).unwrap_or(&whole)),
-            Streamed::Json => (if self.is_begun { &b","[..] } else { &b""[..] }, inside(&whole)),
-            Streamed::Ndjson => (&b""[..], &whole[..]),
+            Text::Csv => (&b""[..], whole.strip_prefix(&self.header[..]).unwrap_or(&whole)),
+            Text::Json => (if self.is_begun { &b","[..] } else { &b""[..] }, inside(&whole)),
+            Text::Ndjson => (&b""[..], &whole[..]),
         };
         let mut text = self.begin();
         text.extend_from_slice(before);
@@ -71,9 +59,9 @@ impl AnswerText {
         Ok(text)
     }
 
-    pub fn end(&mut self) -> Vec<u8> {
+    pub(super) fn end(&mut self) -> Vec<u8> {
         let mut text = self.begin();
-        if self.shape == Streamed::Json {
+        if self.shape == Text::Json {
             text.extend_from_slice(b"]\n");
         }
         text
@@ -105,7 +93,7 @@ mod tests {
         RecordBatch::try_from_iter(columns).unwrap()
     }
 
-    fn streamed(shape: Streamed, batches: &[RecordBatch]) -> String {
+    fn streamed(shape: Text, batches: &[RecordBatch]) -> String {
         let mut text = AnswerText::new(shape, batch(&[]).schema()).unwrap();
         let mut bytes: Vec<u8> = batches.iter().flat_map(|batch| text.batch(batch).unwrap()).collect();
         bytes.extend(text.end());
@@ -114,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_pieces_are_what_would_have_been_written_at_once() {
-        for shape in [Streamed::Csv, Streamed::Json, Streamed::Ndjson] {
+        for shape in [Text::Csv, Text::Json, Text::Ndjson] {
             for batches in [vec![], vec![batch(&[])], vec![batch(&[1, 2]), batch(&[]), batch(&[3])]] {
                 let whole = write(shape.format(), &batch(&[]).schema(), &batches).unwrap();
                 assert_eq!(streamed(shape, &batches), String::from_utf8(whole).unwrap(), "{shape:?}");
@@ -124,8 +112,8 @@ mod tests {
 
     #[test]
     fn an_answer_without_rows_still_has_its_header_or_brackets() {
-        assert_eq!(streamed(Streamed::Csv, &[]), "n,\"a, b\"\n");
-        assert_eq!(streamed(Streamed::Json, &[]), "[]\n");
-        assert_eq!(streamed(Streamed::Ndjson, &[]), "");
+        assert_eq!(streamed(Text::Csv, &[]), "n,\"a, b\"\n");
+        assert_eq!(streamed(Text::Json, &[]), "[]\n");
+        assert_eq!(streamed(Text::Ndjson, &[]), "");
     }
 }

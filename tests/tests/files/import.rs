@@ -1,6 +1,5 @@
 //! The program over files, as a security engineer uses it who has no Kafka at hand: real events in, questions answered,
 //! judged by readers that share no code with it.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,213 @@
+//! A server that is asked in place of the lake's files: `--server URL`. The same commands, through its gate and audit.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::reader::StreamReader;
+use credwatch_server::access::Key;
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// A statement may take long; a server that does not answer at all may not.
+const PATIENCE: Duration = Duration::from_secs(120);
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How it is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Without it the lake's files are read.
+    pub(crate) url: Option<String>,
+    /// A file with an API key and nothing else.
+    pub(crate) key_file: Option<std::path::PathBuf>,
+    /// PEM: who may sign the server's certificate, besides the authorities that everybody trusts.
+    pub(crate) ca_file: Option<std::path::PathBuf>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Server {
+    base: Url,
+    key: Option<String>,
+    org: Option<String>,
+    client: Client,
+}
+
+/// The key stays out of it.
+impl std::fmt::Debug for Server {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Server").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// What a server says when it refuses (RFC 9457).
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    code: String,
+    detail: String,
+}
+
+impl Server {
+    /// `None` where no server is named.
+    pub(crate) fn of(config: &Config, org: Option<&str>) -> anyhow::Result<Option<Self>> {
+        let Some(url) = &config.url else { return Ok(None) };
+        let base: Url = url.parse().with_context(|| format!("{url:?} is no URL of a server"))?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            bail!("{url:?} is no URL of a server: it begins with http:// or https://");
+        }
+        let key = config.key_file.as_deref().map(read_key).transpose()?;
+        if key.is_some() && base.scheme() == "http" && !is_loopback(&base) {
+            bail!("the key would travel in the clear to {url:?}: use https://");
+        }
+        let mut client = Client::builder().timeout(PATIENCE).connect_timeout(CONNECT);
+        if let Some(path) = &config.ca_file {
+            let pem = std::fs::read(path).with_context(|| format!("reading {path:?}"))?;
+            let authority = Certificate::from_pem(&pem).with_context(|| format!("reading the certificate {path:?}"))?;
+            client = client.add_root_certificate(authority);
+        }
+        let client = client.build().context("preparing to ask the server")?;
+        Ok(Some(Self { base, key, org: org.map(str::to_owned), client }))
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> anyhow::Result<T> {
+        understood(self.ask(self.request(Method::GET, path, query)?).await?).await
+    }
+
+    /// `headers` beside the body; a body of null is none.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        headers: &[(&str, String)],
+        body: &Value,
+    ) -> anyhow::Result<T> {
+        understood(self.ask(with_body(self.request(method, path, &[])?, headers, body)).await?).await
+    }
+
+    /// A statement's answer as it comes, in a shape of `POST /v1/sql`.
+    pub(crate) async fn sql(&self, statement: &str, params: &[&str], shape: &str) -> anyhow::Result<Response> {
+        let body = json!({"sql": statement, "params": params, "format": shape});
+        self.ask(with_body(self.request(Method::POST, &["v1", "sql"], &[])?, &[], &body)).await
+    }
+
+    /// A statement's answer as columns.
+    pub(crate) async fn columns(&self, sql: &str, params: &[&str]) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
+        let bytes = self.sql(sql, params, "arrow").await?.bytes().await.context("reading the server's answer")?;
+        let reader = StreamReader::try_new(bytes.as_ref(), None).context("understanding the server's answer")?;
+        Ok((reader.schema(), reader.collect::<Result<_, _>>().context("understanding the server's answer")?))
+    }
+
+    fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> anyhow::Result<RequestBuilder> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow::anyhow!("{} has no paths", self.base))?
+            .pop_if_empty()
+            .extend(path);
+        let org = self.org.iter().map(|org| ("org", org.clone()));
+        let pairs: Vec<(&str, String)> = query.iter().cloned().chain(org).collect();
+        if !pairs.is_empty() {
+            url.query_pairs_mut().extend_pairs(pairs);
+        }
+        let request = self.client.request(method, url);
+        Ok(match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        })
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let answer = request.send().await.with_context(|| format!("asking {}", self.base))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        match refusal(answer).await {
+            Some(refusal) => bail!("{} refused ({status}, {}): {}", self.base, refusal.code, refusal.detail),
+            None => bail!("{} answered {status}; is it a credwatch server?", self.base),
+        }
+    }
+}
+
+fn with_body(request: RequestBuilder, headers: &[(&str, String)], body: &Value) -> RequestBuilder {
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+    let request = request.header("content-type", "application/json");
+    if body.is_null() { request } else { request.body(body.to_string()) }
+}
+
+async fn understood<T: DeserializeOwned>(answer: Response) -> anyhow::Result<T> {
+    let bytes = answer.bytes().await.context("reading the server's answer")?;
+    serde_json::from_slice(&bytes).context("understanding the server's answer")
+}
+
+async fn refusal(answer: Response) -> Option<Refusal> {
+    serde_json::from_slice(&answer.bytes().await.ok()?).ok()
+}
+
+fn read_key(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading the key in {path:?}"))?;
+    let key = Key::parse(text.trim()).with_context(|| format!("reading the key in {path:?}"))?;
+    Ok(key.reveal())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_file(folder: &Path) -> std::path::PathBuf {
+        let path = folder.join("key.txt");
+        let key = Key::draw().unwrap().reveal();
+        std::fs::write(&path, format!("{key}\n")).unwrap();
+        path
+    }
+
+    fn server(url: &str, key_file: Option<std::path::PathBuf>) -> anyhow::Result<Option<Server>> {
+        Server::of(&Config { url: Some(url.to_owned()), key_file, ca_file: None }, Some("org a"))
+    }
+
+    #[test]
+    fn a_path_is_put_together_from_its_parts_whatever_is_in_them() {
+        let server = server("https://credwatch.example/base/", None).unwrap().unwrap();
+        let request = server.request(Method::GET, &["v1", "findings", "a/../b"], &[]).unwrap().build().unwrap();
+        assert_eq!(request.url().as_str(), "https://credwatch.example/base/v1/findings/a%2F..%2Fb?org=org+a");
+    }
+
+    #[test]
+    fn a_key_does_not_travel_in_the_clear() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = key_file(folder.path());
+        let why = server("http://credwatch.example", Some(key.clone())).unwrap_err().to_string();
+        assert!(why.contains("in the clear"), "{why}");
+        for url in ["http://localhost:7980", "http://[::1]:7980", "https://credwatch.example"] {
+            assert!(server(url, Some(key.clone())).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_server_or_no_key_is_one_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let half = folder.path().join("half.txt");
+        std::fs::write(&half, "cwk_0123").unwrap();
+        assert!(server("credwatch.example", None).is_err());
+        assert!(server("file:///tmp", None).is_err());
+        let why = format!("{:#}", server("https://credwatch.example", Some(half)).unwrap_err());
+        assert!(why.contains("half.txt") && why.contains("not an API key"), "{why}");
+    }
+
+    #[test]
+    fn a_server_that_is_printed_keeps_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = key_file(folder.path());
+        let key = std::fs::read_to_string(&path).unwrap();
+        let printed = format!("{:?}", server("https://credwatch.example", Some(path)).unwrap());
+        assert!(!printed.contains(key.trim()), "{printed}");
+    }
+}

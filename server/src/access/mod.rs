@@ -1,0 +1,68 @@
+//! From a request to a permit: who asks, whose rows are meant, what is allowed, and the row that says so.
+//!
+//! The order is kept by types. [`gate`](gate::gate) recognises a [`Principal`] and hands the handler a [`Caller`];
+//! [`Caller::within`] settles whose rows are meant; [`Scoped::may`] checks the right and gives a [`Permit`]; and
+//! without a permit there is no snapshot to read from. Whatever the answer is, also a refusal, the gate holds it back
+//! until its row in the table `audit` is durable; where that cannot be had, the answer is 503.
+
+mod audit_log;
+mod bearer;
+mod caller;
+mod gate;
+mod holder;
+mod key;
+mod keyring;
+mod keys;
+mod principal;
+mod rate;
+
+use std::sync::Arc;
+
+use credwatch_lake::Lake;
+use credwatch_schemas::time::Micros;
+
+pub use audit_log::AuditLog;
+pub(crate) use caller::{Caller, Permit};
+pub(crate) use gate::{challenge, gate};
+pub use holder::Holder;
+pub use key::{Key, Unreadable};
+use keyring::Keyring;
+pub use keys::{Draft, KeyError, KeyInfo, Keys, Revoked};
+pub(crate) use principal::Principal;
+use rate::Rates;
+pub(crate) use rate::Wait;
+
+/// Reads the wall clock; tests have one of their own.
+pub type Clock = fn() -> Micros;
+
+/// What is asked of a caller who brings no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Nothing: whoever can reach this loopback listener is the operator of the machine.
+    LocalIsOperator,
+    /// A key, always.
+    KeysOnly,
+}
+
+/// What the gate needs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    door: Door,
+    keyring: Arc<Keyring>,
+    rates: Arc<Rates>,
+    audit: AuditLog,
+    pub(crate) clock: Clock,
+}
+
+impl Access {
+    pub(crate) fn new(lake: Lake, door: Door, audit: AuditLog, clock: Clock) -> Self {
+        Self { door, keyring: Arc::new(Keyring::new(lake)), rates: Arc::default(), audit, clock }
+    }
+
+    pub(crate) fn door(&self) -> Door {
+        self.door
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Statements that run in this process, and those that lately ended: how far each is, how it ended, and how to stop it.
+//!
+//! The one who asked may name a statement, so that it can be stopped before its answer has begun. What is known is
+//! bounded: the oldest that has ended is forgotten first. Another server over the same lake knows nothing of them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// Statements that may run at once; one more is refused rather than queued. Each may use the whole memory limit.
+pub(crate) const AT_ONCE: usize = 4;
+/// Ended ones that are remembered.
+const MOST_REMEMBERED: usize = 1_000;
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Statements {
+    turns: Arc<Semaphore>,
+    known: Arc<Mutex<VecDeque<Arc<Statement>>>>,
+}
+
+/// One statement, running or ended.
+#[derive(Debug)]
+struct Statement {
+    id: String,
+    owner: String,
+    begun: Instant,
+    cancel: CancellationToken,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    rows: usize,
+    bytes_scanned: u64,
+    ended: Option<(Ended, Duration)>,
+}
+
+/// How a statement ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Finished,
+    /// What the one who asked is told.
+    Failed(String),
+    /// Somebody stopped it, or nobody waited for the answer any more.
+    Cancelled,
+}
+
+/// What the one who asked can learn about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Report {
+    query_id: String,
+    /// `running`, `finished`, `failed` or `cancelled`.
+    state: &'static str,
+    /// Rows that were handed out.
+    rows: usize,
+    /// Bytes of files that were read.
+    bytes_scanned: u64,
+    elapsed_ms: u64,
+    error: Option<String>,
+}
+
+/// A statement's place among those that run. When it is dropped the statement has ended, however that came.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    statement: Arc<Statement>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Why a statement may not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotNow {
+    TooMany,
+    /// Another statement of that name runs.
+    Taken,
+}
+
+impl Default for Statements {
+    fn default() -> Self {
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), known: Arc::default() }
+    }
+}
+
+impl Statements {
+    pub(crate) fn begin(&self, id: String, owner: String) -> Result<Turn, NotNow> {
+        let place = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| NotNow::TooMany)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.iter().any(|one| one.id == id && one.is_running()) {
+            return Err(NotNow::Taken);
+        }
+        known.retain(|one| one.id != id);
+        if known.len() >= MOST_REMEMBERED + AT_ONCE
+            && let Some(oldest) = known.iter().position(|one| !one.is_running())
+        {
+            known.remove(oldest);
+        }
+        let (cancel, progress) = (CancellationToken::new(), Mutex::default());
+        let statement = Arc::new(Statement { id, owner, begun: Instant::now(), cancel, progress });
+        known.push_back(Arc::clone(&statement));
+        Ok(Turn { statement, _place: place })
+    }
+
+    /// What is known of a statement that this owner began; `None` also where it is another's.
+    pub(crate) fn report(&self, id: &str, owner: &str) -> Option<Report> {
+        self.find(id, owner).map(|statement| statement.report())
+    }
+
+    /// Stops it, if it still runs.
+    pub(crate) fn cancel(&self, id: &str, owner: &str) -> Option<Report> {
+        let statement = self.find(id, owner)?;
+        statement.cancel.cancel();
+        statement.end(Ended::Cancelled);
+        Some(statement.report())
+    }
+
+    fn find(&self, id: &str, owner: &str) -> Option<Arc<Statement>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|one| one.id == id && one.owner == owner).cloned()
+    }
+}
+
+impl Turn {
+    pub(crate) fn id(&self) -> &str {
+        &self.statement.id
+    }
+
+    /// Ready when somebody has stopped it.
+    pub(crate) fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.statement.cancel.clone().cancelled_owned()
+    }
+
+    pub(crate) fn handed_out(&self, rows: usize, bytes_scanned: u64) {
+        let mut progress = self.statement.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        (progress.rows, progress.bytes_scanned) = (rows, bytes_scanned);
+    }
+
+    /// The first end counts.
+    pub(crate) fn end(&self, ended: Ended) {
+        self.statement.end(ended);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.statement.end(Ended::Cancelled);
+    }
+}
+
+impl Statement {
+    fn is_running(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).ended.is_none()
+    }
+
+    fn end(&self, ended: Ended) {
+        let took = self.begun.elapsed();
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).ended.get_or_insert((ended, took));
+    }
+
+    fn report(&self) -> Report {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (state, error, took) = match progress.ended {
+            None => ("running", None, self.begun.elapsed()),
+            Some((Ended::Finished, took)) => ("finished", None, took),
+            Some((Ended::Cancelled, took)) => ("cancelled", None, took),
+            Some((Ended::Failed(why), took)) => ("failed", Some(why), took),
+        };
+        Report {
+            query_id: self.id.clone(),
+            state,
+            rows: progress.rows,
+            bytes_scanned: progress.bytes_scanned,
+            elapsed_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(statements: &Statements, id: &str) -> Option<&'static str> {
+        statements.report(id, "key:a").map(|report| report.state)
+    }
+
+    #[test]
+    fn a_statement_runs_until_its_turn_is_over_and_then_says_how_it_ended() {
+        let statements = Statements::default();
+        let turn = statements.begin("q1".into(), "key:a".into()).unwrap();
+        assert_eq!(state(&statements, "q1"), Some("running"));
+        turn.handed_out(7, 100);
+        turn.end(Ended::Finished);
+        drop(turn);
+        let report = statements.report("q1", "key:a").unwrap();
+        assert_eq!((report.state, report.rows, report.bytes_scanned), ("finished", 7, 100));
+        drop(statements.begin("q2".into(), "key:a".into()).unwrap());
+        assert_eq!(state(&statements, "q2"), Some("cancelled"), "nobody waited for it");
+    }
+
+    #[tokio::test]
+    async fn who_began_it_can_stop_it_and_nobody_else_knows_of_it() {
+        let statements = Statements::default();
+        let turn = statements.begin("q1".into(), "key:a".into()).unwrap();
+        assert_eq!(statements.cancel("q1", "key:b"), None);
+        assert_eq!(statements.report("q1", "key:b"), None);
+        assert_eq!(statements.cancel("q1", "key:a").map(|report| report.state), Some("cancelled"));
+        turn.cancelled().await;
+        turn.end(Ended::Finished);
+        assert_eq!(state(&statements, "q1"), Some("cancelled"), "the first end counts");
+    }
+
+    #[test]
+    fn one_too_many_is_refused_and_a_name_is_used_by_one_at_a_time() {
+        let statements = Statements::default();
+        let turns: Vec<Turn> =
+            (0..AT_ONCE).map(|number| statements.begin(number.to_string(), "key:a".into()).unwrap()).collect();
+        assert_eq!(statements.begin("more".into(), "key:a".into()).err(), Some(NotNow::TooMany));
+        drop(turns);
+        let _turn = statements.begin("q".into(), "key:a".into()).unwrap();
+        assert_eq!(statements.begin("q".into(), "key:b".into()).err(), Some(NotNow::Taken));
+    }
+
+    #[test]
+    fn the_oldest_that_has_ended_is_forgotten_first() {
+        let statements = Statements::default();
+        let running = statements.begin("running".into(), "key:a".into()).unwrap();
+        for number in 0..2 * MOST_REMEMBERED {
+            drop(statements.begin(number.to_string(), "key:a".into()).unwrap());
+        }
+        assert_eq!(state(&statements, "running"), Some("running"));
+        assert_eq!(state(&statements, "0"), None);
+        assert_eq!(state(&statements, &(2 * MOST_REMEMBERED - 1).to_string()), Some("cancelled"));
+        assert!(statements.known.lock().unwrap().len() <= MOST_REMEMBERED + AT_ONCE);
+        drop(running);
+    }
+}

@@ -1,0 +1,56 @@
+//! `GET /v1/who-used/{id}`: everybody who used one token, connection or credential: who, when, from where, what for.
+//!
+//! "14,000 calls from one address" becomes a readable table: one row for each agent, person, address, host and operation,
+//! the busiest first. The command line reads it here too.
+
+use arrow::array::RecordBatch;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use credwatch_query::format::{OutputFormat, write};
+use credwatch_query::{Params, QueryError, Session};
+use credwatch_schemas::access::Right;
+use datafusion::scalar::ScalarValue;
+
+use crate::access::Caller;
+use crate::api::Api;
+use crate::findings::Whose;
+use crate::problem::Problem;
+
+/// The statement; `$1` is a token's or refresh token's fingerprint, a connection or a credential.
+pub const STATEMENT: &str = "\
+SELECT count(*) AS calls,
+       sum(CASE WHEN outcome = 'success' THEN 0 ELSE 1 END) AS not_successful,
+       min(time) AS first_time, max(time) AS last_time,
+       agent_id, user_id, src_ip, kind, dest_host, operation, connection_id, org_id, count(DISTINCT task_id) AS tasks
+FROM events
+WHERE token_fp = $1 OR refresh_token_fp = $1 OR connection_id = $1 OR credential_id = $1
+GROUP BY agent_id, user_id, src_ip, kind, dest_host, operation, connection_id, org_id
+ORDER BY calls DESC, first_time, agent_id, user_id, src_ip, kind, dest_host, operation, connection_id, org_id
+LIMIT 1000";
+
+/// Runs it as the session's scope sees the events.
+pub async fn who_used(session: &Session, id: &str) -> Result<Vec<RecordBatch>, QueryError> {
+    let params = Params::Positional(vec![ScalarValue::Utf8(Some(id.to_owned()))]);
+    session.run(STATEMENT, params).await?.collect().await
+}
+
+/// A JSON array of those rows; empty where nobody used it, as far as the scope sees.
+pub(crate) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    whose: Result<Query<Whose>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(whose) = whose.map_err(|rejection| Problem::bad_request("bad_query", rejection.body_text()))?;
+    let permit = caller.within(whose.org.as_deref())?.may(Right::RunSql)?;
+    let session = Session::open(&api.snapshot(&permit).await?, permit.scope().clone(), api.limits)?;
+    let rows = who_used(&session, &id).await?;
+    let written = match rows.first() {
+        Some(first) => write(OutputFormat::Json, &first.schema(), &rows),
+        None => Ok(b"[]\n".to_vec()),
+    };
+    let body = written.map_err(|error| Problem::internal("writing the answer", &error))?;
+    Ok(([(header::CONTENT_TYPE, OutputFormat::Json.content_type())], body).into_response())
+}

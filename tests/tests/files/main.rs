@@ -1,0 +1,6 @@
+//! The program without a Kafka: files in, questions answered, and the API over what they made.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod access;
+mod cookbook;
+mod import;
