@@ -5,7 +5,9 @@
 //! (`schemas/wire/`); tests hold the three equal.
 
 pub mod batch;
+pub mod cell;
 pub mod configuration;
+pub mod consumer;
 pub mod event;
 pub mod finding;
 pub mod ids;
