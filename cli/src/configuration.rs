@@ -27,6 +27,8 @@ pub(crate) struct Configuration {
     pub(crate) detectors: Option<PathBuf>,
     /// Address of the API.
     pub(crate) listen: Option<std::net::SocketAddr>,
+    /// The address that clients reach the API by; links to next pages begin with it.
+    pub(crate) public_url: Option<String>,
     /// What is read from Kafka, and how it is reached.
     pub(crate) kafka: kafka::Config,
     /// How often a process that writes records tidies up.
@@ -90,7 +92,7 @@ fn read(path: &Path) -> anyhow::Result<Table> {
 
 /// `CREDWATCH_A__B=x` sets key `b` of table `a`; other variables are left alone.
 fn overlay(table: &mut Table, name: &str, value: &str) {
-    const NOT_KEYS: [&str; 2] = ["CREDWATCH_BLESS", "CREDWATCH_LOG"];
+    const NOT_KEYS: [&str; 3] = ["CREDWATCH_BLESS", "CREDWATCH_LOG", "CREDWATCH_PULL_KEY"];
     let Some(key) = name.strip_prefix("CREDWATCH_").filter(|_| !NOT_KEYS.contains(&name)) else { return };
     let path: Vec<String> = key.split("__").map(str::to_lowercase).collect();
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -153,9 +155,17 @@ mod tests {
         let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         let table: Table = example.parse().unwrap();
         let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-        let Configuration { lake: _, redaction_key_file: _, detectors: _, listen: _, kafka: _, upkeep: _, bindings: _ } =
-            Table::try_into(table.clone()).unwrap();
-        assert_eq!(keys.len(), 7, "{keys:?}");
+        let Configuration {
+            lake: _,
+            redaction_key_file: _,
+            detectors: _,
+            listen: _,
+            public_url: _,
+            kafka: _,
+            upkeep: _,
+            bindings: _,
+        } = Table::try_into(table.clone()).unwrap();
+        assert_eq!(keys.len(), 8, "{keys:?}");
         assert_eq!(table["kafka"].as_table().unwrap().len(), 18);
         assert_eq!(table["upkeep"].as_table().unwrap().len(), 2);
         assert_eq!(table["bindings"][0].as_table().unwrap().len(), 6);

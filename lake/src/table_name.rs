@@ -4,24 +4,26 @@ use std::fmt;
 
 use arrow::datatypes::SchemaRef;
 use credwatch_schemas::configuration::CONFIGURATION;
+use credwatch_schemas::consumer::CONSUMERS;
 use credwatch_schemas::finding::FINDINGS;
 use credwatch_schemas::outcome::COVERAGE;
 use credwatch_schemas::records::{RECORDS, column};
 
-/// A table of the lake. The first four exist in every lake; rollups and ledgers come with the detectors.
+/// A table of the lake. The first five exist in every lake; rollups and ledgers come with the detectors.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TableName {
     Records,
     Findings,
     Coverage,
     Configuration,
+    Consumers,
     Rollup(String),
     Ledger(String),
 }
 
 impl TableName {
     /// Tables that exist, empty, from the first opening of a lake.
-    pub const STATIC: [Self; 4] = [Self::Records, Self::Findings, Self::Coverage, Self::Configuration];
+    pub const STATIC: [Self; 5] = [Self::Records, Self::Findings, Self::Coverage, Self::Configuration, Self::Consumers];
 
     /// The columns of a static table.
     pub fn static_schema(&self) -> Option<SchemaRef> {
@@ -30,6 +32,7 @@ impl TableName {
             Self::Findings => Some(FINDINGS.clone()),
             Self::Coverage => Some(COVERAGE.clone()),
             Self::Configuration => Some(CONFIGURATION.clone()),
+            Self::Consumers => Some(CONSUMERS.clone()),
             Self::Rollup(_) | Self::Ledger(_) => None,
         }
     }
@@ -37,7 +40,12 @@ impl TableName {
     pub(crate) fn partition_columns(&self) -> &'static [&'static str] {
         match self {
             Self::Records => &[column::DISPOSITION, column::DATE],
-            Self::Findings | Self::Coverage | Self::Configuration | Self::Rollup(_) | Self::Ledger(_) => &[],
+            Self::Findings
+            | Self::Coverage
+            | Self::Configuration
+            | Self::Consumers
+            | Self::Rollup(_)
+            | Self::Ledger(_) => &[],
         }
     }
 
@@ -56,7 +64,7 @@ impl TableName {
     pub(crate) fn is_sound(&self) -> bool {
         match self {
             Self::Rollup(rest) | Self::Ledger(rest) => is_plain(rest),
-            Self::Records | Self::Findings | Self::Coverage | Self::Configuration => true,
+            Self::Records | Self::Findings | Self::Coverage | Self::Configuration | Self::Consumers => true,
         }
     }
 }
@@ -74,6 +82,7 @@ impl fmt::Display for TableName {
             Self::Findings => out.write_str("findings"),
             Self::Coverage => out.write_str("coverage"),
             Self::Configuration => out.write_str("configuration"),
+            Self::Consumers => out.write_str("consumers"),
             Self::Rollup(rest) => write!(out, "rollup_{rest}"),
             Self::Ledger(rest) => write!(out, "ledger_{rest}"),
         }

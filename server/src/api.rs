@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::background::Board;
 use crate::guard::guard;
 use crate::problem::Problem;
+use crate::pull::{self, Pull};
 use crate::{detectors, findings, health, sql};
 
 /// What handlers share. Cheap to clone.
@@ -31,6 +32,7 @@ pub struct Api {
     pub(crate) statements: Arc<Semaphore>,
     pub(crate) board: Board,
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) pull: Arc<Pull>,
 }
 
 /// Each may use the whole memory limit.
@@ -40,7 +42,16 @@ impl Api {
     /// `limits` hold for each statement.
     pub fn new(lake: Lake, registry: Registry, limits: Limits, board: Board, metrics: PrometheusHandle) -> Self {
         let statements = Arc::new(Semaphore::new(STATEMENTS_AT_ONCE));
-        Self { lake, registry: Arc::new(registry), limits, statements, board, metrics }
+        Self { lake, registry: Arc::new(registry), limits, statements, board, metrics, pull: Arc::default() }
+    }
+
+    /// The address that clients reach it by, when it is not the listener's own: links to next pages begin with it.
+    pub fn reached_at(self, base: &str) -> Result<Self, ServeError> {
+        if !pull::is_base(base) {
+            return Err(ServeError::PublicUrl(base.to_owned()));
+        }
+        self.pull.is_reached_at(base);
+        Ok(self)
     }
 
     pub(crate) async fn snapshot(&self) -> Result<LakeSnapshot, Problem> {
@@ -60,6 +71,10 @@ pub enum ServeError {
     NotLoopback(SocketAddr),
     #[error("listening on \"{address}\"")]
     Bind { address: SocketAddr, source: std::io::Error },
+    #[error(
+        "\"{0}\" is no address that clients could reach: http:// or https://, a host, and at most a path of plain letters"
+    )]
+    PublicUrl(String),
     #[error("serving the API")]
     Serve(#[source] std::io::Error),
 }
@@ -89,6 +104,12 @@ impl Listening {
 
     /// Answers until `stop` is ready, then finishes the requests under way.
     pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+        api.pull.listens_at(self.address);
+        let stopping = api.pull.stopping.clone();
+        let stop = async move {
+            stop.await;
+            stopping.cancel();
+        };
         axum::serve(self.listener, routes(api)).with_graceful_shutdown(stop).await.map_err(ServeError::Serve)
     }
 }
@@ -102,6 +123,7 @@ pub(crate) fn routes(api: Api) -> Router {
         .route("/v1/findings/{id}", get(findings::show))
         .route("/v1/detectors", get(detectors::list))
         .route("/v1/sql", post(sql::run))
+        .merge(pull::routes(&api))
         .fallback(health::no_such_route)
         .layer(DefaultBodyLimit::max(256 * 1024))
         .layer(from_fn(guard))

@@ -14,6 +14,7 @@ mod findings;
 mod guard;
 mod health;
 mod problem;
+mod pull;
 pub mod reading;
 #[cfg(test)]
 mod sample;

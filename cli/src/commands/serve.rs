@@ -42,7 +42,8 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         false => None,
     };
     let judges = asked.roles.contains(&Role::Detect);
-    let lake = if judges { setting.lake_to_judge().await? } else { setting.lake_to_read().await? };
+    // The API writes too: the key of its cursors, and the places of consumers.
+    let lake = setting.lake_to_judge().await?;
     let mut engine = Engine::new(lake.clone(), registry.clone());
     if judges && lake.snapshot().await?.clocks().is_empty() {
         // Detectors hold from the beginning in a lake without clocks. The first commit brings one.
@@ -58,7 +59,7 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     if asked.roles.contains(&Role::Api) {
         let address = asked.listen.or(setting.configuration.listen);
         let address = address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
-        api(&mut running, lake, registry, board, address).await?;
+        api(&mut running, lake, registry, board, address, setting.configuration.public_url.as_deref()).await?;
     }
     let early = tokio::select! {
         asked = asked_to_stop() => asked,
@@ -103,6 +104,7 @@ pub(crate) async fn api(
     registry: Registry,
     board: Board,
     address: SocketAddr,
+    public_url: Option<&str>,
 ) -> anyhow::Result<()> {
     let metrics = PrometheusBuilder::new().install_recorder().context("starting the metrics")?;
     let histograms = metrics.clone();
@@ -117,6 +119,10 @@ pub(crate) async fn api(
     let listening = Listening::bind(address).await?;
     eprintln!("listening on http://{}", listening.address());
     let api = Api::new(lake, registry, LIMITS, board, metrics);
+    let api = match public_url {
+        Some(url) => api.reached_at(url)?,
+        None => api,
+    };
     running.add("api", |stop| async move {
         listening.serve(api, async move { stop.cancelled().await }).await?;
         Ok(())

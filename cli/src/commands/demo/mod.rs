@@ -79,7 +79,7 @@ async fn show(setting: &Setting, asked: &Demo, folder: &Path, running: &mut Runn
     upkeep::start(running, &source.lake, &board, setting.configuration.upkeep);
     running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     serve::detect(running, engine, board.clone(), nudge, tell);
-    serve::api(running, lake, registry, board, SocketAddr::from((Ipv4Addr::LOCALHOST, asked.port))).await?;
+    serve::api(running, lake, registry, board, SocketAddr::from((Ipv4Addr::LOCALHOST, asked.port)), None).await?;
     eprintln!("live traffic with {incidents} incidents is on its way; Ctrl-C stops");
     let (name, ended) = running.ended().await;
     ended.and_then(|()| Err(anyhow!("it ended by itself"))).context(name)
