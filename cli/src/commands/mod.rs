@@ -11,6 +11,7 @@ mod detect;
 mod findings;
 mod import;
 mod ingest;
+mod pull;
 mod rejects;
 mod serve;
 mod settings;
@@ -30,6 +31,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Detect(asked) => detect::run(&setting, asked).await,
         Command::Settings(asked) => settings::run(&setting, asked).await,
         Command::Rejects(Rejects::List { limit }) => rejects::list(&setting, limit).await,
+        Command::Pull(asked) => pull::run(&setting, asked).await,
         Command::Check => check::run(&setting).await,
     }
 }
