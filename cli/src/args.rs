@@ -42,7 +42,7 @@ pub(crate) struct Common {
     /// Read as this org sees it; without it, as the operator
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) org: Option<String>,
-    /// Ask this server (http:// or https://) in place of the lake's files: findings, sql, who-used, keys
+    /// Ask this server (http:// or https://) in place of the lake's files: findings, sql, who-used, keys, pull
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// File with the API key for --server
@@ -132,6 +132,11 @@ pub(crate) enum Command {
     /// Look at records that did not become events
     #[command(subcommand)]
     Rejects(Rejects),
+    /// Pull events or finding revisions from a server into a file or onto stdout, each once
+    #[command(
+        after_help = "Examples:\n  credwatch pull --server http://127.0.0.1:7980 --out events.ndjson --state events.state --follow\n  credwatch pull --server https://credwatch.example --key-file ./key --stream findings --as ocsf --once > findings.ndjson\n\nWith --out FILE each row is in the file once, whatever is killed when: the state holds the place in the stream together with the length of the file, and what a killed run wrote beyond it is cut off. On stdout a row comes at least once: what was printed before a kill may be printed again.\nA file may be rotated away between two runs; a new one is begun."
+    )]
+    Pull(Pull),
     /// Validate the configuration and the detector files, then probe Kafka and storage
     Check,
 }
@@ -328,6 +333,53 @@ pub(crate) enum Rejects {
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// What to pull
+    #[arg(long, value_enum, default_value_t = Stream::Events)]
+    pub(crate) stream: Stream,
+    /// Vocabulary of the rows
+    #[arg(long = "as", value_enum, default_value_t = Vocabulary::Canonical)]
+    pub(crate) vocabulary: Vocabulary,
+    /// Only events of this kind; may be given several times
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Vec<String>,
+    /// Where to begin without a state: rows that became durable at this time or later [default: the beginning]
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) since: Option<Micros>,
+    /// Where the place in the stream is kept between two runs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Append to this file; - is stdout
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) out: PathBuf,
+    /// Rows of a page
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) limit: u16,
+    /// End when everything is there (the default)
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) once: bool,
+    /// Go on waiting for what comes
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Go on with what is left when rows were removed from the lake before they were pulled
+    #[arg(long)]
+    pub(crate) past_removed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stream {
+    Events,
+    Findings,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Vocabulary {
+    Canonical,
+    Ocsf,
+    Ecs,
 }
 
 #[derive(Debug, Subcommand)]

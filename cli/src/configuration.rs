@@ -33,6 +33,8 @@ pub(crate) struct Configuration {
     pub(crate) api: listening::Config,
     /// The server that is asked in place of the lake's files.
     pub(crate) server: remote::Config,
+    /// The address that clients reach the API by; links to next pages begin with it.
+    pub(crate) public_url: Option<String>,
     /// What is read from Kafka, and how it is reached.
     pub(crate) kafka: kafka::Config,
     /// How often a process that writes records tidies up.
@@ -167,11 +169,12 @@ mod tests {
             detectors: _,
             listen: _,
             api: _,
+            public_url: _,
             kafka: _,
             upkeep: _,
             bindings: _,
         } = Table::try_into(table.clone()).unwrap();
-        assert_eq!(keys.len(), 9, "{keys:?}");
+        assert_eq!(keys.len(), 10, "{keys:?}");
         assert_eq!(table["server"].as_table().unwrap().len(), 3);
         assert_eq!(table["api"].as_table().unwrap().len(), 4);
         assert_eq!(table["kafka"].as_table().unwrap().len(), 18);

@@ -29,21 +29,23 @@ pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     pub(crate) door: Door,
     pub(crate) transport: Transport,
+    /// What clients reach it by, where that is not the address.
+    pub(crate) public_url: Option<String>,
 }
 
 impl Plan {
     /// For the operator of this machine, on its loopback.
     pub(crate) fn local(port: u16) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self { address, door: Door::LocalIsOperator, transport: Transport::Plain }
+        Self { address, door: Door::LocalIsOperator, transport: Transport::Plain, public_url: None }
     }
 
-    pub(crate) fn of(config: &Config, address: Option<SocketAddr>) -> anyhow::Result<Self> {
+    pub(crate) fn of(config: &Config, address: Option<SocketAddr>, public_url: Option<&str>) -> anyhow::Result<Self> {
         let local = Self::local(PORT);
         let address = address.unwrap_or(local.address);
         let is_open = address.ip().to_canonical().is_loopback() && !config.require_key;
         let door = if is_open { Door::LocalIsOperator } else { Door::KeysOnly };
-        Ok(Self { address, door, transport: transport(config)? })
+        Ok(Self { address, door, transport: transport(config)?, public_url: public_url.map(str::to_owned) })
     }
 }
 
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     fn plan(config: &Config, address: &str) -> anyhow::Result<Plan> {
-        Plan::of(config, Some(address.parse().unwrap()))
+        Plan::of(config, Some(address.parse().unwrap()), None)
     }
 
     #[test]

@@ -8,7 +8,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::StreamReader;
 use credwatch_server::access::Key;
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, Url};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -29,10 +30,41 @@ pub(crate) struct Config {
     pub(crate) ca_file: Option<std::path::PathBuf>,
 }
 
+impl Config {
+    /// `None` where no server is named.
+    pub(crate) fn base(&self) -> anyhow::Result<Option<Url>> {
+        let Some(url) = &self.url else { return Ok(None) };
+        let base: Url = url.parse().with_context(|| format!("{url:?} is no URL of a server"))?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            bail!("{url:?} is no URL of a server: it begins with http:// or https://");
+        }
+        Ok(Some(base))
+    }
+
+    pub(crate) fn client(&self) -> anyhow::Result<ClientBuilder> {
+        let client = Client::builder().connect_timeout(CONNECT);
+        let Some(path) = &self.ca_file else { return Ok(client) };
+        let pem = std::fs::read(path).with_context(|| format!("reading {path:?}"))?;
+        let authority = Certificate::from_pem(&pem).with_context(|| format!("reading the certificate {path:?}"))?;
+        Ok(client.add_root_certificate(authority))
+    }
+
+    /// The key as a header that is never printed; not for a server that it would travel to in the clear.
+    pub(crate) fn bearer(&self, base: &Url) -> anyhow::Result<Option<HeaderValue>> {
+        let Some(path) = &self.key_file else { return Ok(None) };
+        if base.scheme() == "http" && !is_loopback(base) {
+            bail!("the key would travel in the clear to {base}: use https://");
+        }
+        let mut header = HeaderValue::try_from(format!("Bearer {}", read_key(path)?)).context("reading the key")?;
+        header.set_sensitive(true);
+        Ok(Some(header))
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Server {
     base: Url,
-    key: Option<String>,
+    key: Option<HeaderValue>,
     org: Option<String>,
     client: Client,
 }
@@ -54,23 +86,9 @@ struct Refusal {
 impl Server {
     /// `None` where no server is named.
     pub(crate) fn of(config: &Config, org: Option<&str>) -> anyhow::Result<Option<Self>> {
-        let Some(url) = &config.url else { return Ok(None) };
-        let base: Url = url.parse().with_context(|| format!("{url:?} is no URL of a server"))?;
-        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
-            bail!("{url:?} is no URL of a server: it begins with http:// or https://");
-        }
-        let key = config.key_file.as_deref().map(read_key).transpose()?;
-        if key.is_some() && base.scheme() == "http" && !is_loopback(&base) {
-            bail!("the key would travel in the clear to {url:?}: use https://");
-        }
-        let mut client = Client::builder().timeout(PATIENCE).connect_timeout(CONNECT);
-        if let Some(path) = &config.ca_file {
-            let pem = std::fs::read(path).with_context(|| format!("reading {path:?}"))?;
-            let authority = Certificate::from_pem(&pem).with_context(|| format!("reading the certificate {path:?}"))?;
-            client = client.add_root_certificate(authority);
-        }
-        let client = client.build().context("preparing to ask the server")?;
-        Ok(Some(Self { base, key, org: org.map(str::to_owned), client }))
+        let Some(base) = config.base()? else { return Ok(None) };
+        let client = config.client()?.timeout(PATIENCE).build().context("preparing to ask the server")?;
+        Ok(Some(Self { key: config.bearer(&base)?, base, org: org.map(str::to_owned), client }))
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> anyhow::Result<T> {
@@ -114,7 +132,7 @@ impl Server {
         }
         let request = self.client.request(method, url);
         Ok(match &self.key {
-            Some(key) => request.bearer_auth(key),
+            Some(key) => request.header(AUTHORIZATION, key.clone()),
             None => request,
         })
     }

@@ -57,7 +57,12 @@ impl DataFile {
 
     /// Event time lies between these two, both inclusive; `None` when no row has a time or nothing is known.
     pub fn time_range(&self) -> Option<(Micros, Micros)> {
-        let bound = |bounds: &Map<String, Value>| bounds.get(column::TIME)?.as_str().and_then(Micros::parse);
+        self.times_between(column::TIME)
+    }
+
+    /// The same for any column of times.
+    pub fn times_between(&self, column: &str) -> Option<(Micros, Micros)> {
+        let bound = |bounds: &Map<String, Value>| bounds.get(column)?.as_str().and_then(Micros::parse);
         Some((bound(&self.bounds.min_values)?, bound(&self.bounds.max_values)?))
     }
 

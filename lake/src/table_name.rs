@@ -6,6 +6,7 @@ use arrow::datatypes::SchemaRef;
 use credwatch_schemas::access::KEYS;
 use credwatch_schemas::audit::AUDIT;
 use credwatch_schemas::configuration::CONFIGURATION;
+use credwatch_schemas::consumer::CONSUMERS;
 use credwatch_schemas::finding::FINDINGS;
 use credwatch_schemas::outcome::COVERAGE;
 use credwatch_schemas::records::{RECORDS, column};
@@ -19,14 +20,15 @@ pub enum TableName {
     Configuration,
     Keys,
     Audit,
+    Consumers,
     Rollup(String),
     Ledger(String),
 }
 
 impl TableName {
     /// Tables that exist, empty, from the first opening of a lake.
-    pub const STATIC: [Self; 6] =
-        [Self::Records, Self::Findings, Self::Coverage, Self::Configuration, Self::Keys, Self::Audit];
+    pub const STATIC: [Self; 7] =
+        [Self::Records, Self::Findings, Self::Coverage, Self::Configuration, Self::Keys, Self::Audit, Self::Consumers];
 
     /// The columns of a static table.
     pub fn static_schema(&self) -> Option<SchemaRef> {
@@ -37,6 +39,7 @@ impl TableName {
             Self::Configuration => Some(CONFIGURATION.clone()),
             Self::Keys => Some(KEYS.clone()),
             Self::Audit => Some(AUDIT.clone()),
+            Self::Consumers => Some(CONSUMERS.clone()),
             Self::Rollup(_) | Self::Ledger(_) => None,
         }
     }
@@ -49,6 +52,7 @@ impl TableName {
             | Self::Configuration
             | Self::Keys
             | Self::Audit
+            | Self::Consumers
             | Self::Rollup(_)
             | Self::Ledger(_) => &[],
         }
@@ -69,7 +73,13 @@ impl TableName {
     pub(crate) fn is_sound(&self) -> bool {
         match self {
             Self::Rollup(rest) | Self::Ledger(rest) => is_plain(rest),
-            Self::Records | Self::Findings | Self::Coverage | Self::Configuration | Self::Keys | Self::Audit => true,
+            Self::Records
+            | Self::Findings
+            | Self::Coverage
+            | Self::Configuration
+            | Self::Keys
+            | Self::Audit
+            | Self::Consumers => true,
         }
     }
 }
@@ -89,6 +99,7 @@ impl fmt::Display for TableName {
             Self::Configuration => out.write_str("configuration"),
             Self::Keys => out.write_str("keys"),
             Self::Audit => out.write_str("audit"),
+            Self::Consumers => out.write_str("consumers"),
             Self::Rollup(rest) => write!(out, "rollup_{rest}"),
             Self::Ledger(rest) => write!(out, "ledger_{rest}"),
         }

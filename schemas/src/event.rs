@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field as ArrowField, Fields, TimeUnit};
+use arrow::error::ArrowError;
 use serde::{Deserialize, Serialize};
 
+use crate::cell;
 use crate::time::Micros;
 
 /// One field of the event: a column of the lake, a key on the wire.
@@ -62,6 +65,37 @@ macro_rules! rust_type {
     (TextMap) => { BTreeMap<String, String> };
 }
 
+/// The reader of a column of this shape.
+macro_rules! reader {
+    (Text) => {
+        cell::texts
+    };
+    (Int64) => {
+        cell::int64s
+    };
+    (Int32) => {
+        cell::int32s
+    };
+    (Float64) => {
+        cell::float64s
+    };
+    (Bool) => {
+        cell::bools
+    };
+    (Time) => {
+        cell::times
+    };
+    (TextList) => {
+        cell::text_lists
+    };
+    (Steps) => {
+        cell::steps
+    };
+    (TextMap) => {
+        cell::text_maps
+    };
+}
+
 macro_rules! event_fields {
     ($($group:literal { $($name:ident: $shape:ident $meaning:literal,)* })*) => {
         /// Every field, in column order.
@@ -69,13 +103,28 @@ macro_rules! event_fields {
             Field { name: stringify!($name), group: $group, shape: Shape::$shape, meaning: $meaning },
         )*)*];
 
-        /// An event as its producer writes it. For generators and tests; the hot path goes from bytes to columns.
+        /// An event as its producer writes it. For generators, tests and pages of an export; the hot path of ingest goes
+        /// from bytes to columns.
         #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
         pub struct Event {$($(
             #[doc = $meaning]
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub $name: Option<rust_type!($shape)>,
         )*)*}
+
+        impl Event {
+            /// The events of rows, column by column; a column that is not there is unknown in all of them.
+            pub fn of_rows(rows: &RecordBatch) -> Result<Vec<Self>, ArrowError> {
+                let mut events = vec![Self::default(); rows.num_rows()];
+                $($(
+                    if let Some(column) = rows.column_by_name(stringify!($name)) {
+                        let values = reader!($shape)(column)?;
+                        events.iter_mut().zip(values).for_each(|(event, value)| event.$name = value);
+                    }
+                )*)*
+                Ok(events)
+            }
+        }
     };
 }
 
@@ -289,6 +338,18 @@ mod tests {
         let event: Event = serde_json::from_value(value).unwrap();
         let written = serde_json::to_value(event).unwrap();
         assert_eq!(written.as_object().unwrap().len(), FIELDS.len());
+    }
+
+    #[test]
+    fn an_event_survives_its_columns() {
+        let full = FIELDS.iter().map(|field| (field.name.to_owned(), sample(field.shape)));
+        let full: Event = serde_json::from_value(serde_json::Value::Object(full.collect())).unwrap();
+        let bare = Event { kind: Some("auth".into()), scopes_granted: Some(Vec::new()), ..Event::default() };
+        let events = [full, bare];
+        let fields: Vec<_> =
+            FIELDS.iter().map(|field| ArrowField::new(field.name, field.shape.arrow(), true)).collect();
+        let rows = crate::rows::to_batch(&Arc::new(arrow::datatypes::Schema::new(fields)), &events).unwrap();
+        assert_eq!(Event::of_rows(&rows).unwrap(), events);
     }
 
     fn sample(shape: Shape) -> serde_json::Value {

@@ -7,7 +7,9 @@
 pub mod access;
 pub mod audit;
 pub mod batch;
+pub mod cell;
 pub mod configuration;
+pub mod consumer;
 pub mod event;
 pub mod finding;
 pub mod ids;

@@ -14,7 +14,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::access::{Access, AuditLog, Clock, Door, Permit, gate};
 use crate::background::Board;
 use crate::guard::guard;
+use crate::listener::ListenError;
 use crate::problem::Problem;
+use crate::pull::{self, Pull};
 use crate::statements::Statements;
 use crate::{detectors, findings, health, keys, sql, triage, who_used};
 
@@ -28,6 +30,7 @@ pub struct Api {
     pub(crate) board: Board,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) access: Access,
+    pub(crate) pull: Arc<Pull>,
 }
 
 impl Api {
@@ -42,7 +45,17 @@ impl Api {
         clock: Clock,
     ) -> Self {
         let access = Access::new(lake.clone(), door, AuditLog::start(lake.clone(), clock), clock);
-        Self { lake, registry: Arc::new(registry), limits, statements: Statements::default(), board, metrics, access }
+        let (registry, statements, pull) = (Arc::new(registry), Statements::default(), Arc::default());
+        Self { lake, registry, limits, statements, board, metrics, access, pull }
+    }
+
+    /// The address that clients reach it by, when it is not the listener's own: links to next pages begin with it.
+    pub fn reached_at(self, base: &str) -> Result<Self, ListenError> {
+        if !pull::is_base(base) {
+            return Err(ListenError::PublicUrl(base.to_owned()));
+        }
+        self.pull.is_reached_at(base);
+        Ok(self)
     }
 
     /// What there is to read, for somebody who may read it.
@@ -71,6 +84,7 @@ pub(crate) fn routes(api: Api) -> Router {
         .route("/v1/keys", get(keys::list).post(keys::create))
         .route("/v1/keys/{id}", delete(keys::revoke))
         .route("/v1/whoami", get(keys::whoami))
+        .merge(pull::routes(&api))
         .layer(from_fn_with_state(api.clone(), gate))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))

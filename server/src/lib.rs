@@ -19,6 +19,7 @@ mod health;
 pub mod keys;
 pub mod listener;
 mod problem;
+mod pull;
 pub mod reading;
 #[cfg(test)]
 mod sample;

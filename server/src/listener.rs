@@ -58,6 +58,10 @@ pub enum ListenError {
     Unusable { path: PathBuf, source: rustls::Error },
     #[error("listening on \"{address}\"")]
     Bind { address: SocketAddr, source: std::io::Error },
+    #[error(
+        "\"{0}\" is no address that clients could reach: http:// or https://, a host, and at most a path of plain letters"
+    )]
+    PublicUrl(String),
     #[error("serving the API")]
     Serve(#[source] std::io::Error),
 }
@@ -95,6 +99,12 @@ impl Listening {
 
     /// Answers until `stop` is ready, then finishes the requests under way.
     pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ListenError> {
+        api.pull.is_reached_at(&self.url());
+        let stopping = api.pull.stopping.clone();
+        let stop = async move {
+            stop.await;
+            stopping.cancel();
+        };
         let (handle, service) = (Handle::new(), routes(api).into_make_service_with_connect_info::<SocketAddr>());
         let stopping = tokio::spawn(stop_gracefully(handle.clone(), stop));
         let served = match self.tls {

@@ -18,6 +18,7 @@ pub(crate) struct Problem {
     code: &'static str,
     detail: String,
     headers: HeaderMap,
+    more: Option<(&'static str, String)>,
 }
 
 /// The problem's code, beside its response, for whoever records it.
@@ -30,7 +31,12 @@ impl Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.extend([challenge()]);
         }
-        Self { status, code, detail: detail.into(), headers }
+        Self { status, code, detail: detail.into(), headers, more: None }
+    }
+
+    /// One more member of the document, for programs.
+    pub(crate) fn with(self, name: &'static str, value: String) -> Self {
+        Self { more: Some((name, value)), ..self }
     }
 
     pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -78,13 +84,16 @@ impl From<QueryError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
+        let mut body = json!({
             "type": format!("urn:credwatch:problem:{}", self.code),
             "title": self.status.canonical_reason().unwrap_or("error"),
             "status": self.status.as_u16(),
             "code": self.code,
             "detail": self.detail,
         });
+        if let Some((name, value)) = self.more {
+            body[name] = value.into();
+        }
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         (self.status, kind, self.headers, Extension(Code(self.code)), body.to_string()).into_response()
     }

@@ -84,8 +84,17 @@ fn declared() -> Vec<Declared> {
     declared
 }
 
+/// How many records of each class a validator of OCSF finds in lines, or what is wrong with one of them.
+pub fn ocsf_classes(lines: &str) -> Result<BTreeMap<String, usize>, String> {
+    try_ask("ocsf.py", Path::new("-"), lines)
+}
+
 /// Runs a reader with `words` on its stdin; what it prints is JSON.
 fn ask<Answer: DeserializeOwned>(script: &str, place: &Path, words: &str) -> Answer {
+    try_ask(script, place, words).unwrap_or_else(|why| panic!("the independent readers failed: {why}"))
+}
+
+fn try_ask<Answer: DeserializeOwned>(script: &str, place: &Path, words: &str) -> Result<Answer, String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = here.join("../target/venv/bin/python");
     assert!(
@@ -97,9 +106,13 @@ fn ask<Answer: DeserializeOwned>(script: &str, place: &Path, words: &str) -> Ans
     reader.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut reader = reader.spawn().expect("starting the independent readers");
     let mut stdin = reader.stdin.take().expect("its stdin is ours");
-    stdin.write_all(words.as_bytes()).expect("asking the independent readers");
+    // Who found something wrong reads no further, and says why.
+    let asked = stdin.write_all(words.as_bytes());
     drop(stdin);
     let answer = reader.wait_with_output().expect("waiting for the independent readers");
-    assert!(answer.status.success(), "the independent readers failed: {}", String::from_utf8_lossy(&answer.stderr));
-    serde_json::from_slice(&answer.stdout).expect("an answer is JSON")
+    if !answer.status.success() {
+        return Err(String::from_utf8_lossy(&answer.stderr).into_owned());
+    }
+    asked.expect("asking the independent readers");
+    Ok(serde_json::from_slice(&answer.stdout).expect("an answer is JSON"))
 }

@@ -12,6 +12,7 @@ mod findings;
 mod import;
 mod ingest;
 mod keys;
+mod pull;
 mod rejects;
 mod serve;
 mod settings;
@@ -37,11 +38,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::WhoUsed { id } => who_used::run(&setting, &id).await,
         Command::Keys(asked) => keys::run(&setting, asked).await,
         Command::Rejects(Rejects::List { limit }) => rejects::list(&setting, limit).await,
+        Command::Pull(asked) => pull::run(&setting, asked).await,
         Command::Check => check::run(&setting).await,
     }
 }
 
 /// Other commands work on the lake's files or on Kafka.
 fn goes_through_a_server(command: &Command) -> bool {
-    matches!(command, Command::Findings(_) | Command::Sql(_) | Command::WhoUsed { .. } | Command::Keys(_))
+    use Command::*;
+    matches!(command, Findings(_) | Sql(_) | WhoUsed { .. } | Keys(_) | Pull(_))
 }

@@ -42,6 +42,7 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         false => None,
     };
     let judges = asked.roles.contains(&Part::Detect);
+    // The API writes too: its audit, the key of its cursors, the places of consumers, what people say.
     let lake = setting.lake_to_judge().await?;
     let mut engine = Engine::new(lake.clone(), registry.clone());
     if judges && lake.snapshot().await?.clocks().is_empty() {
@@ -56,7 +57,9 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         detect(&mut running, engine, board.clone(), nudge, |_| {});
     }
     if asked.roles.contains(&Part::Api) {
-        let plan = Plan::of(&setting.configuration.api, asked.listen.or(setting.configuration.listen))?;
+        let configured = &setting.configuration;
+        let address = asked.listen.or(configured.listen);
+        let plan = Plan::of(&configured.api, address, configured.public_url.as_deref())?;
         api(&mut running, lake, registry, board, &plan)?;
     }
     let early = tokio::select! {
@@ -116,6 +119,10 @@ pub(crate) fn api(
     let listening = Listening::bind(plan.address, plan.door, &plan.transport)?;
     eprintln!("listening on {}", listening.url());
     let api = Api::new(lake, registry, LIMITS, board, metrics, plan.door, now);
+    let api = match &plan.public_url {
+        Some(url) => api.reached_at(url)?,
+        None => api,
+    };
     running.add("api", |stop| async move {
         listening.serve(api, async move { stop.cancelled().await }).await?;
         Ok(())

@@ -1,0 +1,66 @@
+//! `POST /api/v2/auditevents`: the shape of the 1Password Events API, for clients that know it. The body begins a walk
+//! or goes on with one; the cursor is always there, and remembers how many rows a page has.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{Uri, header};
+use axum::response::{IntoResponse, Response};
+use credwatch_schemas::access::Right;
+use credwatch_schemas::time::Micros;
+use serde::Deserialize;
+
+use super::asked::{Asked, MOST_ROWS, limit};
+use super::logs::WAIT;
+use super::reader::reader;
+use super::stream::{Filter, Stream};
+use super::visit::{Visit, opened};
+use super::walk::Wish;
+use crate::access::Caller;
+use crate::api::Api;
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Body {
+    limit: Option<usize>,
+    start_time: Option<Micros>,
+    cursor: Option<String>,
+}
+
+pub(crate) async fn page(
+    State(api): State<Api>,
+    caller: Caller,
+    uri: Uri,
+    body: Result<Json<Body>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(body) = body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
+    let mut asked = Asked::of(&uri);
+    let reader = reader(caller, Right::PullEvents, &mut asked)?;
+    let filter = Filter { kinds: asked.kinds()?, ..Filter::default() };
+    let limit = rows(&api, &body).await?;
+    let visit = Visit {
+        wish: Wish::new(Stream::Events, reader.scope(), filter, asked.format()?, limit),
+        cursor: body.cursor,
+        since: body.start_time,
+        wait: Duration::from_secs(asked.wait()?.unwrap_or(WAIT)),
+        remembered_limit: u16::try_from(limit).unwrap_or(0),
+    };
+    asked.nothing_left()?;
+    let visited = visit.go(&api, &reader.permit).await?;
+    let begin = format!("{{\"cursor\":\"{}\",\"has_more\":{},\"items\":[", visited.cursor, visited.page.has_more);
+    let body = [begin.into_bytes(), visited.page.items.join(&b','), b"]}".to_vec()].concat();
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// What the body says, else what its cursor remembers.
+async fn rows(api: &Api, body: &Body) -> Result<usize, Problem> {
+    if body.limit.is_some() {
+        return limit(body.limit);
+    }
+    let Some(text) = &body.cursor else { return Ok(MOST_ROWS) };
+    let remembered = usize::from(opened(api.pull.key(&api.lake).await?, text)?.limit);
+    Ok(if remembered == 0 { MOST_ROWS } else { remembered })
+}

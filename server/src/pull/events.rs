@@ -1,0 +1,110 @@
+//! `GET /v1/events`: stops at the end. `cursor` is always the place to go on from; `next_cursor` and the Link header
+//! stand only while there is more.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+use credwatch_schemas::access::Right;
+
+use super::asked::{Asked, MOST_ROWS};
+use super::link;
+use super::reader::reader;
+use super::stream::{Filter, Stream};
+use super::visit::{Visit, Visited};
+use super::walk::Wish;
+use crate::access::Caller;
+use crate::api::Api;
+use crate::problem::Problem;
+
+const PATH: &str = "/v1/events";
+
+pub(crate) async fn page(
+    State(api): State<Api>,
+    caller: Caller,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut asked = Asked::of(&uri);
+    let reader = reader(caller, Right::PullEvents, &mut asked)?;
+    let filter = Filter { kinds: asked.kinds()?, until: asked.time("until")?, without_provisional: false };
+    stopping(&api, Stream::Events, PATH, asked, reader, filter, &headers).await
+}
+
+/// The shape of a stream that stops at the end.
+pub(crate) async fn stopping(
+    api: &Api,
+    stream: Stream,
+    path: &str,
+    mut asked: Asked,
+    reader: super::reader::Reader,
+    filter: Filter,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let (limit, vocabulary) = (asked.limit()?, asked.format()?);
+    let visit = Visit {
+        wish: Wish::new(stream, reader.scope(), filter, vocabulary, limit.unwrap_or(MOST_ROWS)),
+        cursor: asked.one("cursor")?,
+        since: asked.time("since")?,
+        wait: Duration::from_secs(asked.wait()?.unwrap_or(0)),
+        remembered_limit: 0,
+    };
+    asked.nothing_left()?;
+    let visited = visit.go(api, &reader.permit).await?;
+    let mut response = if wants_lines(headers) { lines(&visited) } else { object(&visited) };
+    if visited.page.has_more {
+        let mut words = words(&visit.wish, reader.org, limit);
+        words.push(("cursor", visited.cursor));
+        if let Some(next) = link::next(api.pull.base(), path, &words) {
+            response.headers_mut().insert(header::LINK, next);
+        }
+    }
+    Ok(response)
+}
+
+/// Everything that a next page must say again, but for where it goes on.
+pub(crate) fn words(wish: &Wish, org: Option<String>, limit: Option<usize>) -> Vec<(&'static str, String)> {
+    let (filter, mut words) = (&wish.view.filter, Vec::new());
+    words.extend(limit.map(|limit| ("limit", limit.to_string())));
+    words.extend(filter.kinds.iter().map(|kind| ("kind", kind.clone())));
+    words.extend(filter.until.map(|until| ("until", until.to_string())));
+    words.extend(filter.without_provisional.then(|| ("provisional", "false".to_owned())));
+    words.extend((wish.vocabulary != Default::default()).then(|| ("format", wish.vocabulary.as_str().to_owned())));
+    words.extend(org.map(|org| ("org", org)));
+    words
+}
+
+fn wants_lines(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("application/x-ndjson"))
+}
+
+fn lines(visited: &Visited) -> Response {
+    let mut body = visited.page.items.join(&b'\n');
+    if !body.is_empty() {
+        body.push(b'\n');
+    }
+    let mut response = ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response();
+    let told = [("x-cursor", visited.cursor.as_str()), ("x-has-more", truth(visited.page.has_more))];
+    for (name, value) in told {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn object(visited: &Visited) -> Response {
+    let cursor = format!("\"{}\"", visited.cursor);
+    let next = if visited.page.has_more { cursor.as_str() } else { "null" };
+    let settled = visited.reach.settled_until.map_or_else(|| "null".to_owned(), |time| format!("\"{time}\""));
+    let more = truth(visited.page.has_more);
+    let end = format!("],\"cursor\":{cursor},\"next_cursor\":{next},\"has_more\":{more},\"settled_until\":{settled}}}");
+    let body = [b"{\"items\":[".to_vec(), visited.page.items.join(&b','), end.into_bytes()].concat();
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}

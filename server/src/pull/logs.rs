@@ -1,0 +1,58 @@
+//! `GET /api/v1/logs`: the shape of Okta's System Log, for clients that know it. A bare array, and a next page on every
+//! answer, also on an empty one: what its clients keep is the address of the next page.
+//!
+//! Who has read everything is answered after a while rather than at once, so that a client that follows every link does
+//! not spin. With `until` the walk is bounded, and its last page has no next one.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{Uri, header};
+use axum::response::{IntoResponse, Response};
+use credwatch_schemas::access::Right;
+
+use super::asked::{Asked, MOST_ROWS, bad};
+use super::events::words;
+use super::link;
+use super::reader::reader;
+use super::stream::{Filter, Stream};
+use super::visit::Visit;
+use super::walk::Wish;
+use crate::access::Caller;
+use crate::api::Api;
+use crate::problem::Problem;
+
+const PATH: &str = "/api/v1/logs";
+
+/// How long a client waits that has read everything and does not say how long.
+pub(crate) const WAIT: u64 = 10;
+
+pub(crate) async fn page(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Response, Problem> {
+    let mut asked = Asked::of(&uri);
+    let reader = reader(caller, Right::PullEvents, &mut asked)?;
+    let filter = Filter { kinds: asked.kinds()?, until: asked.time("until")?, without_provisional: false };
+    if asked.one("sortOrder")?.is_some_and(|order| order != "ASCENDING") {
+        return Err(bad("sortOrder is ASCENDING: only the order in which rows became durable never loses one".into()));
+    }
+    let (limit, wait) = (asked.limit()?, asked.wait()?);
+    let visit = Visit {
+        wish: Wish::new(Stream::Events, reader.scope(), filter, asked.format()?, limit.unwrap_or(MOST_ROWS)),
+        cursor: asked.one("after")?,
+        since: asked.time("since")?,
+        wait: Duration::from_secs(wait.unwrap_or(WAIT)),
+        remembered_limit: 0,
+    };
+    asked.nothing_left()?;
+    let visited = visit.go(&api, &reader.permit).await?;
+    let body = [b"[".to_vec(), visited.page.items.join(&b','), b"]".to_vec()].concat();
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+    if !visited.is_over() {
+        let mut words = words(&visit.wish, reader.org, limit);
+        words.extend(wait.map(|wait| ("wait", wait.to_string())));
+        words.push(("after", visited.cursor));
+        if let Some(next) = link::next(api.pull.base(), PATH, &words) {
+            response.headers_mut().insert(header::LINK, next);
+        }
+    }
+    Ok(response)
+}
