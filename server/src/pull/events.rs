@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::asked::{Asked, MOST_ROWS};
 use super::link;
-use super::reader::reader;
+use super::reader::Reader;
 use super::stream::{Filter, Stream};
 use super::visit::{Visit, Visited};
 use super::walk::Wish;
@@ -18,9 +18,13 @@ use crate::problem::Problem;
 
 const PATH: &str = "/v1/events";
 
-pub(crate) async fn page(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn page(
+    State(api): State<Api>,
+    reader: Reader,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let mut asked = Asked::of(&uri);
-    let reader = reader(&mut asked)?;
     let filter = Filter { kinds: asked.kinds()?, until: asked.time("until")?, without_provisional: false };
     stopping(&api, Stream::Events, PATH, asked, reader, filter, &headers).await
 }
@@ -31,7 +35,7 @@ pub(crate) async fn stopping(
     stream: Stream,
     path: &str,
     mut asked: Asked,
-    reader: super::reader::Reader,
+    reader: Reader,
     filter: Filter,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {

@@ -7,16 +7,20 @@ use axum::response::Response;
 
 use super::asked::{Asked, bad};
 use super::events::stopping;
-use super::reader::reader;
+use super::reader::Reader;
 use super::stream::{Filter, Stream};
 use crate::api::Api;
 use crate::problem::Problem;
 
 const PATH: &str = "/v1/findings/revisions";
 
-pub(crate) async fn page(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn page(
+    State(api): State<Api>,
+    reader: Reader,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let mut asked = Asked::of(&uri);
-    let reader = reader(&mut asked)?;
     if asked.one("until")?.is_some() {
         return Err(bad(
             "until is not offered here: the times of revisions are their writers', and never sealed".into()

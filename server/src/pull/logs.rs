@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use super::asked::{Asked, MOST_ROWS, bad};
 use super::events::words;
 use super::link;
-use super::reader::reader;
+use super::reader::Reader;
 use super::stream::{Filter, Stream};
 use super::visit::Visit;
 use super::walk::Wish;
@@ -25,9 +25,8 @@ const PATH: &str = "/api/v1/logs";
 /// How long a client waits that has read everything and does not say how long.
 pub(crate) const WAIT: u64 = 10;
 
-pub(crate) async fn page(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn page(State(api): State<Api>, reader: Reader, uri: Uri) -> Result<Response, Problem> {
     let mut asked = Asked::of(&uri);
-    let reader = reader(&mut asked)?;
     let filter = Filter { kinds: asked.kinds()?, until: asked.time("until")?, without_provisional: false };
     if asked.one("sortOrder")?.is_some_and(|order| order != "ASCENDING") {
         return Err(bad("sortOrder is ASCENDING: only the order in which rows became durable never loses one".into()));

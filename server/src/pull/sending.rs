@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::asked::Asked;
 use super::pace::now;
+use super::reader::reader;
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -26,9 +26,14 @@ const ZSTD_LEVEL: i32 = 1;
 
 /// Middleware.
 pub(crate) async fn send(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let reader = Asked::of(request.uri()).many("org").concat();
-    let standing = api.pull.pace.ask(&reader, now());
     let coding = Coding::of(request.headers());
+    let (parts, body) = request.into_parts();
+    let reader = match reader(&parts) {
+        Ok(reader) => reader,
+        Err(problem) => return coded(coding, problem.into_response()).await,
+    };
+    let standing = api.pull.pace.ask(reader.name(), now());
+    let request = Request::from_parts(parts, body);
     let mut response = if standing.is_over {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.rate", "too many requests in this minute").into_response()
     } else {
