@@ -53,6 +53,10 @@ pub(crate) fn load(common: &Common) -> anyhow::Result<Configuration> {
         overlay(&mut table, &name, &value);
     }
     flag(&mut table, &["lake"], common.lake.as_deref());
+    // The key of the configured server is not for another one.
+    if let (Some(_), None, Some(Value::Table(server))) = (&common.server, &common.key_file, table.get_mut("server")) {
+        server.remove("key_file");
+    }
     flag(&mut table, &["server", "url"], common.server.as_deref());
     flag(&mut table, &["server", "key_file"], common.key_file.as_ref().and_then(|path| path.to_str()));
     flag(&mut table, &["kafka", "brokers"], common.brokers.as_deref());
@@ -169,6 +173,7 @@ mod tests {
             detectors: _,
             listen: _,
             api: _,
+            server: _,
             public_url: _,
             kafka: _,
             upkeep: _,

@@ -43,7 +43,9 @@ impl Plan {
     pub(crate) fn of(config: &Config, address: Option<SocketAddr>, public_url: Option<&str>) -> anyhow::Result<Self> {
         let local = Self::local(PORT);
         let address = address.unwrap_or(local.address);
-        let is_open = address.ip().to_canonical().is_loopback() && !config.require_key;
+        // Behind a proxy every caller comes from loopback.
+        let asks = config.require_key || config.tls_ends_elsewhere;
+        let is_open = address.ip().to_canonical().is_loopback() && !asks;
         let door = if is_open { Door::LocalIsOperator } else { Door::KeysOnly };
         Ok(Self { address, door, transport: transport(config)?, public_url: public_url.map(str::to_owned) })
     }
@@ -74,6 +76,8 @@ mod tests {
         let config = Config::default();
         assert_eq!(plan(&config, "127.0.0.1:1").unwrap().door, Door::LocalIsOperator);
         assert_eq!(plan(&config, "0.0.0.0:1").unwrap().door, Door::KeysOnly);
+        let behind_a_proxy = Config { tls_ends_elsewhere: true, ..Config::default() };
+        assert_eq!(plan(&behind_a_proxy, "127.0.0.1:1").unwrap().door, Door::KeysOnly);
         let strict = Config { require_key: true, ..config };
         assert_eq!(plan(&strict, "127.0.0.1:1").unwrap().door, Door::KeysOnly);
     }

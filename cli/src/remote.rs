@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::StreamReader;
 use credwatch_server::access::Key;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -35,6 +36,9 @@ impl Config {
     pub(crate) fn base(&self) -> anyhow::Result<Option<Url>> {
         let Some(url) = &self.url else { return Ok(None) };
         let base: Url = url.parse().with_context(|| format!("{url:?} is no URL of a server"))?;
+        if !base.username().is_empty() || base.password().is_some() {
+            bail!("the address of a server holds no user and no password: a key comes from a file (--key-file)");
+        }
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             bail!("{url:?} is no URL of a server: it begins with http:// or https://");
         }
@@ -42,7 +46,10 @@ impl Config {
     }
 
     pub(crate) fn client(&self) -> anyhow::Result<ClientBuilder> {
-        let client = Client::builder().connect_timeout(CONNECT);
+        // A redirect would carry the key to somebody that nobody configured, and so would a proxy before this machine.
+        let client = Client::builder().connect_timeout(CONNECT).redirect(Policy::none());
+        let is_local = self.base()?.is_some_and(|base| base.scheme() == "http" && is_loopback(&base));
+        let client = if is_local { client.no_proxy() } else { client };
         let Some(path) = &self.ca_file else { return Ok(client) };
         let pem = std::fs::read(path).with_context(|| format!("reading {path:?}"))?;
         let authority = Certificate::from_pem(&pem).with_context(|| format!("reading the certificate {path:?}"))?;

@@ -35,8 +35,9 @@ pub struct AuditRow {
     pub action: String,
     /// What was asked in particular: a statement, an id, a query string; cut after 4,096 bytes.
     pub detail: Option<String>,
-    /// Status of the answer.
-    pub status: i64,
+    /// Status of the answer. Null: the row was written before something was changed, and another follows with the
+    /// same `request_id`, unless the process died in between.
+    pub status: Option<i64>,
     /// The problem's code, where there was one.
     pub code: Option<String>,
     /// From the request's arrival to the beginning of the answer.
@@ -85,7 +86,7 @@ mod tests {
             surface: "http".into(),
             action: "POST /v1/sql".into(),
             detail: Some("SELECT 'ä\n'".into()),
-            status: 403,
+            status: Some(403),
             code: Some("forbidden".into()),
             duration_ms: 3,
             address: Some("127.0.0.1".into()),

@@ -84,7 +84,8 @@ fn take(status: &mut DetectorStatus, row: &Coverage, scope: &TenantScope) {
             source: row.source.clone(),
             outcome: row.outcome,
             not_observable: row.columns.clone(),
-            detail: row.detail.clone(),
+            // Why a detector failed is the engine's own text, and may name rows of others.
+            detail: row.detail.clone().filter(|_| row.outcome != Outcome::Failed || *scope == TenantScope::Operator),
             coverage,
         });
     }

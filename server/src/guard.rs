@@ -30,6 +30,13 @@ fn admit(door: Door, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<
             "this listener answers to localhost, 127.0.0.1 and [::1] only",
         ));
     }
+    if door == Door::LocalIsOperator && comes_from_elsewhere(headers) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "not_local",
+            "this came through a proxy or from a web page; set api.require_key and bring a key",
+        ));
+    }
     if method == Method::POST && !is_json(headers) {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -38,6 +45,13 @@ fn admit(door: Door, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<
         ));
     }
     Ok(())
+}
+
+/// Signs that whoever asks is not a program of this machine's operator.
+fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+    let forwarded = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    forwarded.iter().any(|name| headers.contains_key(*name)) || matches!(site, Some("cross-site" | "same-site"))
 }
 
 fn names_loopback(host: &str) -> bool {
@@ -83,6 +97,19 @@ mod tests {
             let mut map = HeaderMap::new();
             map.insert(header::HOST, HeaderValue::from_str(host).unwrap());
             assert!(admit(Door::LocalIsOperator, &Method::GET, &uri, &map).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_or_a_web_page_sends_is_not_the_local_operators() {
+        let uri = Uri::from_static("/v1/findings");
+        for (name, value) in
+            [("x-forwarded-for", "203.0.113.9"), ("via", "1.1 proxy"), ("sec-fetch-site", "cross-site")]
+        {
+            let mut map = headers(&[(header::HOST, "localhost")]);
+            map.insert(name, HeaderValue::from_static(value));
+            assert!(admit(Door::LocalIsOperator, &Method::GET, &uri, &map).is_err(), "{name}");
+            assert!(admit(Door::KeysOnly, &Method::GET, &uri, &map).is_ok(), "{name}");
         }
     }
 

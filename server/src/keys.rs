@@ -12,7 +12,7 @@ use credwatch_schemas::ids::{KeyId, OrgId};
 use credwatch_schemas::time::{Micros, SECOND};
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Caller, Draft, KeyError, KeyInfo, Keys, Permit, Revoked};
+use crate::access::{Caller, Draft, Key, KeyError, KeyInfo, Keys, Permit, Revoked};
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -71,8 +71,8 @@ pub(crate) async fn create(
     let Json(asked) = body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
     let now = (api.access.clock)();
     let draft = draft(asked, &permit, now)?;
-    permit.says(&format!("{} {:?}", draft.role, draft.name));
     let key = Keys::new(api.lake.clone()).create(&draft, &permit.principal(), now).await.map_err(away)?;
+    permit.says(&format!("{} {draft:?}", key.id()));
     Ok((StatusCode::CREATED, Json(Created { key_id: key.id(), key: key.reveal() })))
 }
 
@@ -117,10 +117,12 @@ pub(crate) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<Json<Ended>, Problem> {
     let permit = caller.beyond_orgs(Right::ManageKeys)?;
-    let (keys, now, key_id) = (Keys::new(api.lake.clone()), (api.access.clock)(), KeyId::new(id));
+    let (keys, now, key_id) = (Keys::new(api.lake.clone()), (api.access.clock)(), Key::id_in(&id));
     let unknown = || Problem::not_found(format!("there is no key {:?}", key_id.as_str()));
-    let known = keys.list().await.map_err(away)?;
-    known.iter().find(|key| key.key_id == key_id && is_within(&permit, key)).ok_or_else(unknown)?;
+    let holder = keys.find(&key_id).await.map_err(away)?.ok_or_else(unknown)?;
+    if !permit.reach().covers(&holder.reach) {
+        return Err(unknown());
+    }
     match keys.revoke(&key_id, &permit.principal(), now).await.map_err(away)? {
         Revoked::Now => Ok(Json(Ended { key_id, revoked_time: now })),
         Revoked::Before(revoked_time) => Ok(Json(Ended { key_id, revoked_time })),

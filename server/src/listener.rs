@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Handle, Server};
+use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -46,7 +47,9 @@ pub struct CertificateFiles {
 
 #[derive(Debug, Error)]
 pub enum ListenError {
-    #[error("beyond loopback every caller needs a key, so \"{0}\" cannot be open to the local operator")]
+    #[error(
+        "beyond loopback, and behind a proxy, every caller needs a key, so \"{0}\" cannot be open to the local operator"
+    )]
     OpenToAll(SocketAddr),
     #[error(
         "keys would travel in the clear to \"{0}\": name a certificate (api.certificate_file, api.key_file), or say that TLS ends in a proxy before it (api.tls_ends_elsewhere = true)"
@@ -72,6 +75,7 @@ pub struct Listening {
     listener: std::net::TcpListener,
     address: SocketAddr,
     tls: Option<(CertificateFiles, RustlsConfig)>,
+    is_behind_a_proxy: bool,
 }
 
 impl Listening {
@@ -85,7 +89,7 @@ impl Listening {
         let bind = |source| ListenError::Bind { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { listener, address, tls })
+        Ok(Self { listener, address, tls, is_behind_a_proxy: *transport == Transport::TlsEndsElsewhere })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -97,9 +101,16 @@ impl Listening {
         format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.address)
     }
 
+    /// Whether clients reach it by the address that it listens on. Where not, `public_url` must say what links begin with.
+    fn is_its_own_address(&self) -> bool {
+        !self.address.ip().is_unspecified() && !self.is_behind_a_proxy
+    }
+
     /// Answers until `stop` is ready, then finishes the requests under way.
     pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ListenError> {
-        api.pull.is_reached_at(&self.url());
+        if self.is_its_own_address() {
+            api.pull.is_reached_at(&self.url());
+        }
         let stopping = api.pull.stopping.clone();
         let stop = async move {
             stop.await;
@@ -110,12 +121,12 @@ impl Listening {
         let served = match self.tls {
             None => {
                 let server = axum_server::from_tcp(self.listener).map_err(ListenError::Serve)?;
-                server.first_request_timeout(SILENCE).handle(handle).serve(service).await
+                careful(server).handle(handle).serve(service).await
             }
             Some((files, config)) => {
                 let reloading = tokio::spawn(reload(files, config.clone()));
                 let server = axum_server::from_tcp_rustls(self.listener, config).map_err(ListenError::Serve)?;
-                let served = server.first_request_timeout(SILENCE).handle(handle).serve(service).await;
+                let served = careful(server).handle(handle).serve(service).await;
                 reloading.abort();
                 served
             }
@@ -125,10 +136,18 @@ impl Listening {
     }
 }
 
+/// One protocol, and no patience with connections that say nothing.
+fn careful<Acceptor>(server: Server<SocketAddr, Acceptor>) -> Server<SocketAddr, Acceptor> {
+    let mut server = server.http1_only().first_request_timeout(SILENCE);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(SILENCE);
+    server
+}
+
 /// Whether an address may be listened on in this way.
 fn check(address: SocketAddr, door: Door, transport: &Transport) -> Result<(), ListenError> {
     match (is_loopback(address.ip()), door, transport) {
         (false, Door::LocalIsOperator, _) => Err(ListenError::OpenToAll(address)),
+        (true, Door::LocalIsOperator, Transport::TlsEndsElsewhere) => Err(ListenError::OpenToAll(address)),
         (false, Door::KeysOnly, Transport::Plain) => Err(ListenError::NoTls(address)),
         _ => Ok(()),
     }

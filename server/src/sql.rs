@@ -21,6 +21,8 @@ use futures::{TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 use crate::access::Caller;
 use crate::answer::{Answer as AnswerPieces, Streamed};
@@ -70,6 +72,17 @@ enum Format {
     Parquet,
 }
 
+/// As the audit tells them.
+impl std::fmt::Display for Given {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => out.write_str("none"),
+            Self::Positional(values) => write!(out, "{}", Value::from(values.clone())),
+            Self::Named(values) => write!(out, "{}", serde_json::json!(values)),
+        }
+    }
+}
+
 pub(crate) async fn run(
     State(api): State<Api>,
     caller: Caller,
@@ -80,9 +93,9 @@ pub(crate) async fn run(
     let Json(statement) =
         body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
     let permit = caller.within(asked.org.as_deref())?.may(Right::RunSql)?;
-    permit.says(&statement.sql);
-    let turn = api.statements.begin(query_id(statement.query_id)?, permit.principal()).map_err(not_now)?;
+    permit.says(&format!("{}, params: {}", statement.sql, statement.params));
     let limits = statement.limits(api.limits)?;
+    let turn = api.statements.begin(query_id(statement.query_id)?, permit.principal()).map_err(not_now)?;
     let params = params(statement.params)?;
     let session = Session::open_with(&api.snapshot(&permit).await?, permit.scope().clone(), permit.books(), limits)?;
     let begun = tokio::select! {
@@ -95,8 +108,9 @@ pub(crate) async fn run(
     let answer = Some(answer.map_err(|error| Problem::internal("writing the answer", &error))?);
     let headers =
         [(header::CONTENT_TYPE.as_str(), shape.content_type().to_owned()), ("x-query-id", turn.id().to_owned())];
-    let running = Running { rows, answer, first, turn };
-    Ok((AppendHeaders(headers), Body::from_stream(stream::try_unfold(running, next_piece))).into_response())
+    let deadline = Instant::now() + limits.time;
+    let body = streamed(Running { rows, answer, first, turn }, deadline);
+    Ok((AppendHeaders(headers), body).into_response())
 }
 
 /// A name that its giver can find it by: short and plain, because it stands in a path and in headers.
@@ -116,6 +130,48 @@ async fn begin(session: &Session, sql: &str, params: Params) -> Result<(QueryStr
     let mut rows = session.run(sql, params).await?;
     let first = rows.try_next().await?;
     Ok((rows, first))
+}
+
+/// What goes from an answer's own task to the connection.
+enum Sent {
+    Piece(Vec<u8>),
+    BrokenOff(BrokenOff),
+    /// The answer is whole. Without it the connection is broken off.
+    End,
+}
+
+/// The answer is made in a task of its own: a client that does not read holds its place only until the deadline.
+fn streamed(running: Running, deadline: Instant) -> Body {
+    let (pieces, received) = mpsc::channel(1);
+    tokio::spawn(make(running, pieces, deadline));
+    Body::from_stream(stream::unfold(Some(received), |received| async {
+        let mut received = received?;
+        match received.recv().await {
+            Some(Sent::Piece(piece)) => Some((Ok(piece), Some(received))),
+            Some(Sent::BrokenOff(why)) => Some((Err(why), None)),
+            Some(Sent::End) => None,
+            None => Some((Err(BrokenOff("it was not read in time".to_owned())), None)),
+        }
+    }))
+}
+
+async fn make(mut running: Running, pieces: mpsc::Sender<Sent>, deadline: Instant) {
+    loop {
+        let cancelled = running.turn.cancelled();
+        let sent = match next_piece(running).await {
+            Ok(None) => return drop(pieces.send(Sent::End).await),
+            Err(why) => return drop(pieces.send(Sent::BrokenOff(why)).await),
+            Ok(Some((piece, next))) => {
+                running = next;
+                pieces.send(Sent::Piece(piece))
+            }
+        };
+        tokio::select! {
+            sent = sent => if sent.is_err() { return },
+            () = cancelled => return,
+            () = sleep_until(deadline) => return running.turn.end(Ended::Failed("it was not read in time".to_owned())),
+        }
+    }
 }
 
 /// An answer under way. It holds its turn until it is written or given up.
@@ -194,7 +250,7 @@ fn cancelled() -> Problem {
     Problem::new(StatusCode::CONFLICT, "sql.cancelled", "the statement was stopped before it had an answer")
 }
 
-fn not_now(why: NotNow) -> Problem {
+pub(crate) fn not_now(why: NotNow) -> Problem {
     match why {
         NotNow::TooMany => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.concurrency", "too many statements run at this moment")

@@ -16,6 +16,8 @@ pub(crate) const AT_ONCE: usize = 4;
 /// Ended ones that are remembered.
 const MOST_REMEMBERED: usize = 1_000;
 
+const LONGEST_ERROR: usize = 1_024;
+
 /// Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Statements {
@@ -75,7 +77,7 @@ pub(crate) struct Turn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotNow {
     TooMany,
-    /// Another statement of that name runs.
+    /// Another statement of theirs of that name runs.
     Taken,
 }
 
@@ -89,10 +91,10 @@ impl Statements {
     pub(crate) fn begin(&self, id: String, owner: String) -> Result<Turn, NotNow> {
         let place = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| NotNow::TooMany)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.iter().any(|one| one.id == id && one.is_running()) {
+        if known.iter().any(|one| one.id == id && one.owner == owner && one.is_running()) {
             return Err(NotNow::Taken);
         }
-        known.retain(|one| one.id != id);
+        known.retain(|one| one.id != id || one.owner != owner);
         if known.len() >= MOST_REMEMBERED + AT_ONCE
             && let Some(oldest) = known.iter().position(|one| !one.is_running())
         {
@@ -155,7 +157,10 @@ impl Statement {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).ended.is_none()
     }
 
-    fn end(&self, ended: Ended) {
+    fn end(&self, mut ended: Ended) {
+        if let Ended::Failed(why) = &mut ended {
+            why.truncate(why.floor_char_boundary(LONGEST_ERROR));
+        }
         let took = self.begun.elapsed();
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).ended.get_or_insert((ended, took));
     }
@@ -221,7 +226,8 @@ mod tests {
         assert_eq!(statements.begin("more".into(), "key:a".into()).err(), Some(NotNow::TooMany));
         drop(turns);
         let _turn = statements.begin("q".into(), "key:a".into()).unwrap();
-        assert_eq!(statements.begin("q".into(), "key:b".into()).err(), Some(NotNow::Taken));
+        assert_eq!(statements.begin("q".into(), "key:a".into()).err(), Some(NotNow::Taken));
+        assert!(statements.begin("q".into(), "key:b".into()).is_ok(), "names are each one's own");
     }
 
     #[test]

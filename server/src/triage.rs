@@ -47,6 +47,7 @@ pub(crate) async fn say(
     let permit = caller.within(whose.org.as_deref())?.may(Right::Triage)?;
     let looked_at = looked_at(&headers)?;
     let Json(asked) = body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
+    api.access.admit_change(&permit)?;
     permit.says(&format!("{id} revision {looked_at}: {asked:?}"));
     let said = Said { triage: asked.triage, verdict: asked.verdict, assignee: asked.assignee, comment: asked.comment };
     let is_seen = |finding: &Finding| sees(permit.scope(), finding.org_id.as_ref());

@@ -17,6 +17,7 @@ use crate::access::Caller;
 use crate::api::Api;
 use crate::findings::Whose;
 use crate::problem::Problem;
+use crate::sql::not_now;
 
 /// The statement; `$1` is a token's or refresh token's fingerprint, a connection or a credential.
 pub const STATEMENT: &str = "\
@@ -45,6 +46,7 @@ pub(crate) async fn show(
 ) -> Result<Response, Problem> {
     let Query(whose) = whose.map_err(|rejection| Problem::bad_request("bad_query", rejection.body_text()))?;
     let permit = caller.within(whose.org.as_deref())?.may(Right::RunSql)?;
+    let _turn = api.statements.begin(uuid::Uuid::new_v4().simple().to_string(), permit.principal()).map_err(not_now)?;
     let session = Session::open(&api.snapshot(&permit).await?, permit.scope().clone(), api.limits)?;
     let rows = who_used(&session, &id).await?;
     let written = match rows.first() {

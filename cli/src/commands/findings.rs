@@ -156,39 +156,20 @@ fn table(batches: &[RecordBatch]) -> Result<String, arrow::error::ArrowError> {
 
 #[cfg(test)]
 mod tests {
-    use credwatch_schemas::outcome::Outcome;
     use credwatch_server::reading::LeftOut;
 
     use super::*;
 
-    fn status(outcome: Outcome) -> DetectorStatus {
-        let coverage = credwatch_server::detector_status::Covered {
-            from_time: credwatch_schemas::time::Micros(0),
-            to_time: credwatch_schemas::time::Micros(1),
-            data_seq: 1,
-        };
-        DetectorStatus {
-            id: DetectorId::new("d"),
-            title: None,
-            severity: None,
-            version: None,
-            outcome,
-            detail: None,
-            coverage: (outcome != Outcome::Behind).then_some(coverage),
-            sources: Vec::new(),
-        }
-    }
-
     #[test]
     fn a_lake_that_nobody_judged_is_not_said_to_have_no_findings() {
-        let said = remarks(&Listed::default(), &[status(Outcome::Behind)]);
+        let said = remarks(&Seen { never_judged: true, ..Seen::default() });
         assert_eq!(said, ["no detector has judged this lake yet: run `credwatch detect run`"]);
     }
 
     #[test]
     fn what_was_left_out_and_what_failed_stands_beside_the_list() {
-        let listed = Listed { findings: Vec::new(), left_out: LeftOut { digest: 2, ..LeftOut::default() } };
-        let said = remarks(&listed, &[status(Outcome::Clear), status(Outcome::Failed)]);
+        let left_out = LeftOut { digest: 2, ..LeftOut::default() };
+        let said = remarks(&Seen { left_out, not_seen: vec!["d: failed".into()], ..Seen::default() });
         assert_eq!(said[0], "no findings; left out: 2 digest (--all shows them)");
         assert_eq!(said[2], "  d: failed");
     }

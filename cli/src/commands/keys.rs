@@ -35,7 +35,7 @@ pub(crate) async fn run(setting: &Setting, asked: args::Keys) -> anyhow::Result<
     match asked {
         args::Keys::Create(asked) => create(&book, asked).await,
         args::Keys::List { all } => list(setting, &book, all).await,
-        args::Keys::Revoke { id } => revoke(&book, &KeyId::new(id)).await,
+        args::Keys::Revoke { id } => revoke(&book, &Key::id_in(&id)).await,
     }
 }
 

@@ -49,8 +49,9 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         // Detectors hold from the beginning in a lake without clocks. The first commit brings one.
         engine.tick(&Ask::default(), now()).await?;
     }
+    // Every part writes: records, findings, or the audit.
+    upkeep::start(&mut running, &lake, &board, setting.configuration.upkeep);
     if let Some(source) = source {
-        upkeep::start(&mut running, &source.lake, &board, setting.configuration.upkeep);
         running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     }
     if judges {

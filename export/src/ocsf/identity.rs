@@ -100,7 +100,7 @@ pub(super) fn account(fields: &mut Fields) -> Map<String, Value> {
 pub(super) fn entity(fields: &mut Fields, kind: &str) -> Map<String, Value> {
     let (activity, entity, names) = managed(kind);
     let mut record = begin(Class { category: IDENTITY, uid: 3004 }, Activity::known(activity));
-    let uid = names.iter().find_map(|name| fields.take(*name));
+    let uid = names.iter().find_map(|name| fields.take(name));
     let unknown = if uid.is_some() { None } else { Some("Unknown".into()) };
     let entity = object([
         ("type", Some(entity.into())),

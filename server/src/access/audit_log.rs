@@ -11,6 +11,7 @@ use credwatch_schemas::audit::{AUDIT, AuditRow};
 use credwatch_schemas::rows::to_batch;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::Clock;
 
@@ -72,7 +73,7 @@ impl AuditLog {
 }
 
 async fn write_all(lake: Lake, clock: Clock, mut queue: mpsc::Receiver<Waiting>) {
-    let (mut together, mut commits) = (Vec::new(), 0);
+    let (mut together, mut commits, mut merging) = (Vec::new(), 0, None::<JoinHandle<()>>);
     while queue.recv_many(&mut together, MOST_ROWS).await > 0 {
         let (rows, told): (Vec<AuditRow>, Vec<_>) = together.drain(..).map(|one| (one.row, one.durable)).unzip();
         match commit(&lake, &rows, clock).await {
@@ -81,11 +82,16 @@ async fn write_all(lake: Lake, clock: Clock, mut queue: mpsc::Receiver<Waiting>)
             Err(error) => tracing::error!(%error, rows = rows.len(), "the audit could not be written"),
         }
         commits += 1;
-        if commits % COMMITS_A_MERGE == 0
-            && let Err(error) = lake.compact_log(&TableName::Audit, clock()).await
-        {
-            tracing::warn!(%error, "the files of the audit could not be merged");
+        if commits % COMMITS_A_MERGE == 0 && merging.as_ref().is_none_or(JoinHandle::is_finished) {
+            merging = Some(tokio::spawn(merge(lake.clone(), clock)));
         }
+    }
+}
+
+/// Beside the writer: nobody waits for it.
+async fn merge(lake: Lake, clock: Clock) {
+    if let Err(error) = lake.compact_log(&TableName::Audit, clock()).await {
+        tracing::warn!(%error, "the files of the audit could not be merged");
     }
 }
 

@@ -1,13 +1,15 @@
 //! The way from somebody recognised to a permit, one step after the other: see the room's own page.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use credwatch_ingest::redact::masked;
 use credwatch_query::{Books, TenantScope};
 use credwatch_schemas::access::{Reach, Right};
 use credwatch_schemas::ids::OrgId;
+use regex::Regex;
 
 use super::principal::Principal;
 use crate::problem::Problem;
@@ -40,6 +42,12 @@ impl Caller {
         Self { principal: Arc::new(principal), note }
     }
 
+    /// Whom the gate has recognised in this request.
+    pub(crate) fn of(parts: &Parts) -> Result<Self, Problem> {
+        let unguarded = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this route has no gate");
+        parts.extensions.get::<Self>().cloned().ok_or_else(unguarded)
+    }
+
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal
     }
@@ -47,7 +55,6 @@ impl Caller {
     /// Whose rows are meant: an org's, where one is named or only one can be meant, else everybody's.
     pub(crate) fn within(self, org: Option<&str>) -> Result<Scoped, Problem> {
         let org = org.map(OrgId::new);
-        self.note.org(org.as_ref());
         let scope = match (self.principal.reach(), org) {
             (Reach::Operator, None) => TenantScope::Operator,
             (Reach::Operator, Some(org)) => TenantScope::Org(org),
@@ -117,8 +124,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let unguarded = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this route has no gate");
-        parts.extensions.get::<Self>().cloned().ok_or_else(unguarded)
+        Self::of(parts)
     }
 }
 
@@ -132,8 +138,26 @@ pub(super) struct Noted {
     pub(super) detail: Option<String>,
 }
 
-/// What is longer is cut: the audit says what was asked, it does not store it.
+/// Of what is longer the middle is left out: the audit says what was asked, it does not store it.
 const LONGEST_DETAIL: usize = 4_096;
+const TAIL: usize = 1_024;
+const LEFT_OUT: &str = " [...] ";
+
+/// Our own keys keep their id; what else looks like a secret goes as in events.
+fn without_secrets(text: &str) -> String {
+    static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("(cwk_[0-9a-f]{16}_)[0-9a-f]+").ok());
+    let text = masked(text);
+    KEY.as_ref().map_or_else(String::new, |key| key.replace_all(&text, "${1}[redacted]").into_owned())
+}
+
+fn shortened(text: &str) -> String {
+    if text.len() <= LONGEST_DETAIL {
+        return text.to_owned();
+    }
+    let head = text.floor_char_boundary(LONGEST_DETAIL - TAIL - LEFT_OUT.len());
+    let tail = text.ceil_char_boundary(text.len() - TAIL);
+    format!("{}{LEFT_OUT}{}", &text[..head], &text[tail..])
+}
 
 impl Note {
     fn org(&self, org: Option<&OrgId>) {
@@ -141,8 +165,8 @@ impl Note {
     }
 
     pub(super) fn detail(&self, text: &str) {
-        let end = text.floor_char_boundary(LONGEST_DETAIL);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).detail = Some(text[..end].to_owned());
+        let detail = shortened(&without_secrets(text));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).detail = Some(detail);
     }
 
     pub(super) fn read(&self) -> Noted {
@@ -212,11 +236,21 @@ mod tests {
     }
 
     #[test]
-    fn a_long_detail_is_cut_between_characters() {
+    fn of_a_long_detail_both_ends_are_kept_so_that_padding_hides_nothing() {
         let note = Note::default();
-        note.detail(&"ä".repeat(LONGEST_DETAIL));
-        assert_eq!(note.read().detail.unwrap().len(), LONGEST_DETAIL);
-        note.detail(&format!("x{}", "ä".repeat(LONGEST_DETAIL)));
-        assert_eq!(note.read().detail.unwrap().len(), LONGEST_DETAIL - 1);
+        for padding in ["x".repeat(10_000), "ä".repeat(10_000), format!("x{}", "ä".repeat(10_000))] {
+            note.detail(&format!("/* {padding} */ SELECT 1"));
+            let detail = note.read().detail.unwrap();
+            assert!(detail.len() <= LONGEST_DETAIL && detail.starts_with("/* ") && detail.ends_with("*/ SELECT 1"));
+        }
+    }
+
+    #[test]
+    fn a_detail_holds_no_key_and_no_token() {
+        let (note, key) = (Note::default(), Key::draw().unwrap());
+        let text = key.clone().reveal();
+        note.detail(&format!("/v1/keys/{text} ghp_abcdefghijklmnopqrstuvwxyz0123456789"));
+        let detail = note.read().detail.unwrap();
+        assert_eq!(detail, format!("/v1/keys/cwk_{}_[redacted] [redacted]", key.id()));
     }
 }

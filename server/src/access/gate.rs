@@ -3,10 +3,11 @@
 //! them only refusals are recorded.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use credwatch_schemas::audit::AuditRow;
@@ -17,57 +18,111 @@ use super::caller::{Caller, Note};
 use super::holder::{Recognised, recognise};
 use super::principal::Principal;
 use super::rate::Wait;
-use super::{Access, Door};
+use super::{Access, Door, keyring};
 use crate::api::Api;
 use crate::problem::{Code, Problem};
 
+/// A body must have come within this long, and be no larger.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+const LARGEST_BODY: usize = 256 * 1024;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Middleware; see the module.
+/// Middleware; see the module. It runs in a task of its own: whoever hangs up must not take the audit's row along.
 pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let passed = tokio::spawn(pass(api, request, next)).await;
+    passed.unwrap_or_else(|error| Problem::internal("answering the request", &error).into_response())
+}
+
+async fn pass(api: Api, request: Request, next: Next) -> Response {
     let access = &api.access;
     let (arrived, note) = (Arrived::now(access, &request), Note::default());
-    let recognised = access.recognise(&request).await;
-    let mut response = match &recognised {
-        Ok(principal) => match access.admit(principal) {
-            Ok(()) => next.run(with_caller(request, principal, &note)).await,
-            Err(problem) => problem.into_response(),
-        },
-        Err(problem) if access.rates.refuse().is_ok() => problem.clone().into_response(),
-        Err(_) => return too_many_refused(access),
+    let recognised = access.recognise(request.headers()).await;
+    let admitted = recognised.clone().and_then(|principal| access.admit(&principal).map(|()| principal));
+    let answered = match admitted {
+        Ok(principal) => answer(access, &arrived, request, principal, &note, next).await,
+        Err(_) if access.rates.refuse().is_err() => return too_many_refused(access),
+        Err(problem) => Err(problem),
     };
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    response.headers_mut().extend(HeaderValue::from_str(&arrived.request_id).ok().map(|id| (REQUEST_ID, id)));
     if arrived.is_metrics && response.status().is_success() {
         return response;
     }
-    let row = arrived.row(recognised.ok().as_ref(), &note, &response);
-    response.headers_mut().extend(HeaderValue::from_str(&row.request_id).ok().map(|id| (REQUEST_ID, id)));
+    let code = response.extensions().get::<Code>().map(|Code(code)| (*code).to_owned());
+    let row = arrived.row(recognised.ok().as_ref(), &note, Some(response.status()), code);
     match access.audit.write(row).await {
         Ok(()) => response,
-        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", AWAY).into_response(),
+        Err(_) => away().into_response(),
     }
 }
 
-const AWAY: &str = "what is asked must be recorded first, and cannot be at this moment";
+/// The handler's answer to somebody whose key holds when it begins, and still holds when it is ready. What changes
+/// something is recorded before it does.
+async fn answer(
+    access: &Access,
+    arrived: &Arrived,
+    request: Request,
+    principal: Principal,
+    note: &Note,
+    next: Next,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let request = whole(request).await?;
+    access.holds_still(arrived.begun, &headers).await?;
+    if arrived.changes {
+        let row = arrived.row(Some(&principal), note, None, None);
+        access.audit.write(row).await.map_err(|_| away())?;
+    }
+    let begun = Instant::now();
+    let response = next.run(with_caller(request, principal, note)).await;
+    access.holds_still(begun, &headers).await?;
+    Ok(response)
+}
 
-fn with_caller(mut request: Request, principal: &Principal, note: &Note) -> Request {
-    request.extensions_mut().insert(Caller::new(principal.clone(), note.clone()));
+/// The request with its body read: who sends it byte by byte must not outlive the recognition.
+async fn whole(request: Request) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    let slow = || Problem::new(StatusCode::REQUEST_TIMEOUT, "slow_body", "the body did not come in time");
+    let large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_body", "the body is larger than 256 KiB, or broke off");
+    let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, LARGEST_BODY)).await.map_err(|_| slow())?;
+    Ok(Request::from_parts(parts, Body::from(read.map_err(|_| large())?)))
+}
+
+fn away() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", AWAY)
+}
+
+const AWAY: &str = "what is asked must be recorded, and cannot be at this moment";
+
+fn with_caller(mut request: Request, principal: Principal, note: &Note) -> Request {
+    request.extensions_mut().insert(Caller::new(principal, note.clone()));
     request
 }
 
-/// Not recorded one by one: whoever guesses must not fill the disk.
+/// Not recorded one by one: whoever guesses, or asks far too often, must not fill the disk.
 fn too_many_refused(access: &Access) -> Response {
     metrics::counter!("credwatch_api_refused_unrecorded_total").increment(1);
-    let wait = access.rates.refuse().err().unwrap_or(Wait(std::time::Duration::ZERO));
+    let wait = access.rates.refuse().err().unwrap_or(Wait(Duration::ZERO));
     limited(wait, (access.clock)(), "too many requests were refused at this moment").into_response()
 }
 
-fn limited(wait: Wait, now: Micros, why: &'static str) -> Problem {
+pub(crate) fn limited(wait: Wait, now: Micros, why: &'static str) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.rate", why).waiting(wait, now)
 }
 
 impl Access {
-    async fn recognise(&self, request: &Request) -> Result<Principal, Problem> {
-        match brought(request.headers()) {
+    /// A key that was good when the request came may have been revoked while it waited.
+    async fn holds_still(&self, since: Instant, headers: &HeaderMap) -> Result<(), Problem> {
+        if since.elapsed() < keyring::FRESH {
+            return Ok(());
+        }
+        self.recognise(headers).await.map(drop)
+    }
+
+    async fn recognise(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
+        match brought(headers) {
             Brought::Nothing if self.door == Door::LocalIsOperator => Ok(Principal::local()),
             Brought::Nothing => Err(unauthorized("key_needed", "a key is needed: Authorization: Bearer KEY")),
             Brought::Unreadable => Err(unauthorized(
@@ -104,11 +159,17 @@ fn unauthorized(code: &'static str, why: &'static str) -> Problem {
 struct Arrived {
     time: Micros,
     begun: Instant,
+    request_id: String,
     action: String,
     query: Option<String>,
     address: Option<String>,
     is_metrics: bool,
+    /// Whether it may leave something behind.
+    changes: bool,
 }
+
+/// Requests with a body that only ask.
+const ASKING: [&str; 2] = ["/v1/sql", "/api/v2/auditevents"];
 
 impl Arrived {
     fn now(access: &Access, request: &Request) -> Self {
@@ -117,30 +178,39 @@ impl Arrived {
         Self {
             time: (access.clock)(),
             begun: Instant::now(),
+            request_id: uuid::Uuid::new_v4().simple().to_string(),
             action: format!("{} {route}", request.method()),
             query: particular(request),
             address: address.map(|ConnectInfo(address)| address.ip().to_string()),
             is_metrics: route == "/metrics",
+            changes: !request.method().is_safe() && !ASKING.contains(&route),
         }
     }
 
-    fn row(self, principal: Option<&Principal>, note: &Note, response: &Response) -> AuditRow {
+    /// Without a status: it is about to be done.
+    fn row(
+        &self,
+        principal: Option<&Principal>,
+        note: &Note,
+        status: Option<StatusCode>,
+        code: Option<String>,
+    ) -> AuditRow {
         let noted = note.read();
         AuditRow {
             seq: None,
             time: self.time,
-            request_id: uuid::Uuid::new_v4().simple().to_string(),
+            request_id: self.request_id.clone(),
             principal: principal.map(Principal::id),
             principal_name: principal.and_then(Principal::name).map(str::to_owned),
             role: principal.map(Principal::role),
             org_id: noted.org,
             surface: "http".to_owned(),
-            action: self.action,
-            detail: noted.detail.or(self.query),
-            status: i64::from(response.status().as_u16()),
-            code: response.extensions().get::<Code>().map(|Code(code)| (*code).to_owned()),
+            action: self.action.clone(),
+            detail: noted.detail.or_else(|| self.query.clone()),
+            status: status.map(|status| i64::from(status.as_u16())),
+            code,
             duration_ms: i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX),
-            address: self.address,
+            address: self.address.clone(),
         }
     }
 }

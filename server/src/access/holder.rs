@@ -1,7 +1,7 @@
 //! What the rows of `keys` say about each key. Pure.
 //!
-//! The first row that creates a key is the key; a row that revokes it is final, wherever it stands. A row that cannot
-//! be understood makes a key that opens nothing.
+//! The first row that creates a key is the key; a row that revokes it is final, wherever it stands. A key
+//! that says neither its orgs nor that it is the operator's opens nothing.
 
 use std::collections::BTreeMap;
 

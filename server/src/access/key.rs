@@ -37,6 +37,11 @@ impl Key {
         if fits { Ok(Self(text.to_owned())) } else { Err(Unreadable) }
     }
 
+    /// The id that a text means: its own, or that of a whole key, which nobody should have to take apart.
+    pub fn id_in(text: &str) -> KeyId {
+        Self::parse(text.trim()).map_or_else(|_| KeyId::new(text.trim()), |key| key.id())
+    }
+
     /// The part that may be shown.
     pub fn id(&self) -> KeyId {
         KeyId::new(&self.0[PREFIX.len()..PREFIX.len() + ID_DIGITS])

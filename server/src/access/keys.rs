@@ -119,6 +119,10 @@ impl Keys {
         Ok(keys)
     }
 
+    pub async fn find(&self, id: &KeyId) -> Result<Option<Holder>, KeyError> {
+        Ok(self.holders().await?.remove(id))
+    }
+
     pub(crate) async fn holders(&self) -> Result<Holders, KeyError> {
         self.holders_in(&self.table().await?).await
     }

@@ -21,9 +21,10 @@ use std::sync::Arc;
 use credwatch_lake::Lake;
 use credwatch_schemas::time::Micros;
 
+use crate::problem::Problem;
 pub use audit_log::AuditLog;
 pub(crate) use caller::{Caller, Permit};
-pub(crate) use gate::{challenge, gate};
+pub(crate) use gate::{challenge, gate, limited};
 pub use holder::Holder;
 pub use key::{Key, Unreadable};
 use keyring::Keyring;
@@ -57,6 +58,12 @@ pub(crate) struct Access {
 impl Access {
     pub(crate) fn new(lake: Lake, door: Door, audit: AuditLog, clock: Clock) -> Self {
         Self { door, keyring: Arc::new(Keyring::new(lake)), rates: Arc::default(), audit, clock }
+    }
+
+    /// A change of a finding costs every detector a second look, so one principal makes few of them.
+    pub(crate) fn admit_change(&self, permit: &Permit) -> Result<(), Problem> {
+        let admitted = self.rates.admit_change(&permit.principal());
+        admitted.map_err(|wait| limited(wait, (self.clock)(), "too many changes of findings at this moment"))
     }
 
     pub(crate) fn door(&self) -> Door {

@@ -12,6 +12,9 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 /// Requests a second of one key in the long run, and at once.
 const A_SECOND: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
 const AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("not zero");
+/// Changes of findings of one principal: each makes the engine look again before it commits.
+const CHANGES_A_SECOND: NonZeroU32 = NonZeroU32::new(1).expect("not zero");
+const CHANGES_AT_ONCE: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
 /// The same for all refused attempts together.
 const REFUSED_A_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 const REFUSED_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
@@ -19,6 +22,7 @@ const REFUSED_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 #[derive(Debug)]
 pub(super) struct Rates {
     keys: DefaultKeyedRateLimiter<String>,
+    changes: DefaultKeyedRateLimiter<String>,
     refused: DefaultDirectRateLimiter,
     clock: DefaultClock,
 }
@@ -31,6 +35,7 @@ impl Default for Rates {
     fn default() -> Self {
         Self {
             keys: RateLimiter::keyed(Quota::per_second(A_SECOND).allow_burst(AT_ONCE)),
+            changes: RateLimiter::keyed(Quota::per_second(CHANGES_A_SECOND).allow_burst(CHANGES_AT_ONCE)),
             refused: RateLimiter::direct(Quota::per_second(REFUSED_A_SECOND).allow_burst(REFUSED_AT_ONCE)),
             clock: DefaultClock::default(),
         }
@@ -41,6 +46,11 @@ impl Rates {
     /// The keys that this may be asked for are those of the table, so what it holds is bounded by them.
     pub(super) fn admit(&self, principal: &str) -> Result<(), Wait> {
         let admitted = self.keys.check_key(&principal.to_owned());
+        admitted.map_err(|not| Wait(not.wait_time_from(self.clock.now())))
+    }
+
+    pub(super) fn admit_change(&self, principal: &str) -> Result<(), Wait> {
+        let admitted = self.changes.check_key(&principal.to_owned());
         admitted.map_err(|not| Wait(not.wait_time_from(self.clock.now())))
     }
 

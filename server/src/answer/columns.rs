@@ -13,8 +13,13 @@ use super::ShapeError;
 /// Rows that are held until they become a row group.
 const ROWS_PER_GROUP: usize = 65_536;
 
-#[derive(Debug)]
 pub(super) struct ArrowPieces(StreamWriter<Vec<u8>>);
+
+impl std::fmt::Debug for ArrowPieces {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ArrowPieces").finish_non_exhaustive()
+    }
+}
 
 impl ArrowPieces {
     pub(super) fn new(schema: &Schema) -> Result<Self, ShapeError> {

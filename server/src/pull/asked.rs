@@ -8,6 +8,7 @@ use credwatch_export::Vocabulary;
 use credwatch_schemas::time::Micros;
 use url::form_urlencoded;
 
+use super::reader::ORG;
 use crate::problem::Problem;
 
 #[derive(Debug)]
@@ -21,12 +22,12 @@ const LONGEST_WAIT: u64 = 30;
 const MOST_KINDS: usize = 20;
 
 impl Asked {
+    /// Without the word that says whose rows: it is the reader's.
     pub(crate) fn of(uri: &Uri) -> Self {
-        let query = uri.query().unwrap_or_default();
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        Self(words(uri).into_iter().filter(|(name, _)| name != ORG).collect())
     }
 
-    pub(crate) fn many(&mut self, name: &str) -> Vec<String> {
+    fn many(&mut self, name: &str) -> Vec<String> {
         let (taken, left) = std::mem::take(&mut self.0).into_iter().partition(|(key, _)| key == name);
         self.0 = left;
         let taken: Vec<(String, String)> = taken;
@@ -85,6 +86,11 @@ impl Asked {
             Some((name, _)) => Err(bad(format!("there is no parameter {name:?} here"))),
         }
     }
+}
+
+pub(crate) fn words(uri: &Uri) -> Vec<(String, String)> {
+    let query = uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
 pub(crate) fn limit(given: Option<usize>) -> Result<usize, Problem> {

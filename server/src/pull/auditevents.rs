@@ -8,17 +8,15 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use credwatch_schemas::access::Right;
 use credwatch_schemas::time::Micros;
 use serde::Deserialize;
 
 use super::asked::{Asked, MOST_ROWS, limit};
 use super::logs::WAIT;
-use super::reader::reader;
+use super::reader::Reader;
 use super::stream::{Filter, Stream};
 use super::visit::{Visit, opened};
 use super::walk::Wish;
-use crate::access::Caller;
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -32,13 +30,12 @@ pub(crate) struct Body {
 
 pub(crate) async fn page(
     State(api): State<Api>,
-    caller: Caller,
+    reader: Reader,
     uri: Uri,
     body: Result<Json<Body>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(body) = body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
     let mut asked = Asked::of(&uri);
-    let reader = reader(caller, Right::PullEvents, &mut asked)?;
     let filter = Filter { kinds: asked.kinds()?, ..Filter::default() };
     let limit = rows(&api, &body).await?;
     let visit = Visit {

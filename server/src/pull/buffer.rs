@@ -59,7 +59,8 @@ impl Buffer {
             return Ok(span);
         }
         let to = head.min(position.saturating_add(self.width(view)));
-        let span = Arc::new(view.read(snapshot, position, to).await?);
+        let read = view.read(snapshot, position, to).await;
+        let span = Arc::new(read.inspect_err(|_| self.forget_width(view))?);
         self.keep(view, missing, &span);
         Ok(span)
     }
@@ -78,6 +79,12 @@ impl Buffer {
     fn width(&self, view: &View) -> i64 {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.widths.iter().find(|(of, _)| of == view).map_or(MOST_ROWS, |(_, width)| *width)
+    }
+
+    /// What could not be read is read in a narrow stretch the next time.
+    fn forget_width(&self, view: &View) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.widths.retain(|(of, _)| of != view);
     }
 
     fn keep(&self, view: &View, missing: i64, span: &Arc<Span>) {

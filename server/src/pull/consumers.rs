@@ -14,7 +14,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use credwatch_lake::{Change, Committed, LakeSnapshot, TableName};
 use credwatch_query::{Limits, Params, Session, TenantScope};
-use credwatch_schemas::access::Right;
 use credwatch_schemas::consumer::{CONSUMERS, ConsumerRow};
 use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::rows;
@@ -26,11 +25,12 @@ use sha2::{Digest, Sha256};
 
 use super::asked::{Asked, bad};
 use super::cursor::{Cursor, Walk};
-use super::reader::reader;
+use super::reader::Reader;
+use super::span::later;
 use super::stream::{Filter, Stream};
 use super::visit::{mismatch, opened};
 use super::walk::{highest_seq, sealed_before};
-use crate::access::{Caller, Permit};
+use crate::access::Permit;
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -48,12 +48,11 @@ pub(crate) struct Offset {
 
 pub(crate) async fn read(
     State(api): State<Api>,
-    caller: Caller,
     Path(name): Path<String>,
+    reader: Reader,
     uri: Uri,
-    _headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let consumer = Consumer::of(caller, &uri, name)?;
+    let consumer = Consumer::of(reader, &uri, name)?;
     let snapshot = api.snapshot(&consumer.permit).await?;
     match consumer.last(&snapshot).await? {
         Some(row) => Ok(shown(&row, &snapshot)),
@@ -63,14 +62,14 @@ pub(crate) async fn read(
 
 pub(crate) async fn write(
     State(api): State<Api>,
-    caller: Caller,
     Path(name): Path<String>,
+    reader: Reader,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Json<Offset>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(offset) = body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
-    let consumer = Consumer::of(caller, &uri, name)?;
+    let consumer = Consumer::of(reader, &uri, name)?;
     let expected = expected(&headers)?;
     let cursor = opened(api.pull.key(&api.lake).await?, &offset.cursor)?;
     for _ in 0..MOST_ATTEMPTS {
@@ -94,10 +93,8 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn of(caller: Caller, uri: &Uri, name: String) -> Result<Self, Problem> {
-        let mut asked = Asked::of(uri);
-        let reader = reader(caller, Right::PullEvents, &mut asked)?;
-        asked.nothing_left()?;
+    fn of(reader: Reader, uri: &Uri, name: String) -> Result<Self, Problem> {
+        Asked::of(uri).nothing_left()?;
         let is_plain = |one: u8| one.is_ascii_alphanumeric() || b"._-".contains(&one);
         if name.is_empty() || name.len() > 64 || !name.bytes().all(is_plain) {
             return Err(bad("a consumer's name is 1 to 64 letters, digits, dots, dashes and underscores".to_owned()));
@@ -209,9 +206,10 @@ async fn rows_of(
     params: Vec<ScalarValue>,
 ) -> Result<Vec<ConsumerRow>, Problem> {
     let params = if params.is_empty() { Params::None } else { Params::Positional(params) };
-    let session = Session::open(snapshot, scope, Limits::default())?;
+    let session = Session::open(snapshot, scope, Limits::default()).map_err(|error| later(&error))?;
     let mut found = Vec::new();
-    for batch in session.run(sql, params).await?.collect().await? {
+    let stream = session.run(sql, params).await.map_err(|error| later(&error))?;
+    for batch in stream.collect().await.map_err(|error| later(&error))? {
         found.extend(rows::from_batch(&batch).map_err(|error| Problem::internal("reading consumers", &error))?);
     }
     Ok(found)

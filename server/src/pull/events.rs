@@ -6,15 +6,13 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use credwatch_schemas::access::Right;
 
 use super::asked::{Asked, MOST_ROWS};
 use super::link;
-use super::reader::reader;
+use super::reader::Reader;
 use super::stream::{Filter, Stream};
 use super::visit::{Visit, Visited};
 use super::walk::Wish;
-use crate::access::Caller;
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -22,12 +20,11 @@ const PATH: &str = "/v1/events";
 
 pub(crate) async fn page(
     State(api): State<Api>,
-    caller: Caller,
+    reader: Reader,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut asked = Asked::of(&uri);
-    let reader = reader(caller, Right::PullEvents, &mut asked)?;
     let filter = Filter { kinds: asked.kinds()?, until: asked.time("until")?, without_provisional: false };
     stopping(&api, Stream::Events, PATH, asked, reader, filter, &headers).await
 }
@@ -38,7 +35,7 @@ pub(crate) async fn stopping(
     stream: Stream,
     path: &str,
     mut asked: Asked,
-    reader: super::reader::Reader,
+    reader: Reader,
     filter: Filter,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {

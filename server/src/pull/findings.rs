@@ -4,13 +4,11 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use credwatch_schemas::access::Right;
 
 use super::asked::{Asked, bad};
 use super::events::stopping;
-use super::reader::reader;
+use super::reader::Reader;
 use super::stream::{Filter, Stream};
-use crate::access::Caller;
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -18,12 +16,11 @@ const PATH: &str = "/v1/findings/revisions";
 
 pub(crate) async fn page(
     State(api): State<Api>,
-    caller: Caller,
+    reader: Reader,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut asked = Asked::of(&uri);
-    let reader = reader(caller, Right::ReadFindings, &mut asked)?;
     if asked.one("until")?.is_some() {
         return Err(bad(
             "until is not offered here: the times of revisions are their writers', and never sealed".into()

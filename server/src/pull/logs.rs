@@ -9,16 +9,14 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use credwatch_schemas::access::Right;
 
 use super::asked::{Asked, MOST_ROWS, bad};
 use super::events::words;
 use super::link;
-use super::reader::reader;
+use super::reader::Reader;
 use super::stream::{Filter, Stream};
 use super::visit::Visit;
 use super::walk::Wish;
-use crate::access::Caller;
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -27,9 +25,8 @@ const PATH: &str = "/api/v1/logs";
 /// How long a client waits that has read everything and does not say how long.
 pub(crate) const WAIT: u64 = 10;
 
-pub(crate) async fn page(State(api): State<Api>, caller: Caller, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn page(State(api): State<Api>, reader: Reader, uri: Uri) -> Result<Response, Problem> {
     let mut asked = Asked::of(&uri);
-    let reader = reader(caller, Right::PullEvents, &mut asked)?;
     let filter = Filter { kinds: asked.kinds()?, until: asked.time("until")?, without_provisional: false };
     if asked.one("sortOrder")?.is_some_and(|order| order != "ASCENDING") {
         return Err(bad("sortOrder is ASCENDING: only the order in which rows became durable never loses one".into()));

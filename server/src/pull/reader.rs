@@ -1,11 +1,17 @@
 //! Whose rows a request pulls. The one place of this module that decides it.
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use credwatch_query::TenantScope;
 use credwatch_schemas::access::Right;
 
-use super::asked::Asked;
+use super::asked::words;
 use crate::access::{Caller, Permit};
+use crate::api::Api;
 use crate::problem::Problem;
+
+/// The word of a query string that chooses an org.
+pub(crate) const ORG: &str = "org";
 
 /// Who asks, as far as reading is concerned.
 #[derive(Debug, Clone)]
@@ -16,14 +22,31 @@ pub(crate) struct Reader {
 }
 
 /// The org that the request names, or the only one that its caller can mean.
-pub(crate) fn reader(caller: Caller, right: Right, asked: &mut Asked) -> Result<Reader, Problem> {
-    let org = asked.one("org")?;
-    let permit = caller.within(org.as_deref())?.may(right)?;
+pub(crate) fn reader(parts: &Parts) -> Result<Reader, Problem> {
+    let mut named = words(&parts.uri).into_iter().filter(|(name, _)| name == ORG).map(|(_, org)| org);
+    let org = named.next();
+    if named.next().is_some() {
+        return Err(super::asked::bad("org stands more than once".to_owned()));
+    }
+    let permit = Caller::of(parts)?.within(org.as_deref())?.may(Right::PullEvents)?;
     Ok(Reader { permit, org })
+}
+
+impl FromRequestParts<Api> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        reader(parts)
+    }
 }
 
 impl Reader {
     pub(crate) fn scope(&self) -> TenantScope {
         self.permit.scope().clone()
+    }
+
+    /// Tells readers apart whose requests are counted.
+    pub(crate) fn name(&self) -> String {
+        self.permit.principal()
     }
 }

@@ -13,8 +13,7 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::asked::Asked;
-use crate::access::Caller;
+use super::reader::reader;
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -26,10 +25,14 @@ const ZSTD_LEVEL: i32 = 1;
 
 /// Middleware.
 pub(crate) async fn send(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let caller = request.extensions().get::<Caller>().map(|caller| caller.principal().id()).unwrap_or_default();
-    let reader = format!("{caller} {}", Asked::of(request.uri()).many("org").concat());
-    let standing = api.pull.pace.ask(&reader, (api.access.clock)());
     let coding = Coding::of(request.headers());
+    let (parts, body) = request.into_parts();
+    let reader = match reader(&parts) {
+        Ok(reader) => reader,
+        Err(problem) => return coded(coding, problem.into_response()).await,
+    };
+    let standing = api.pull.pace.ask(&reader.name(), (api.access.clock)());
+    let request = Request::from_parts(parts, body);
     let mut response = if standing.is_over {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.rate", "too many requests in this minute").into_response()
     } else {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use axum::http::StatusCode;
 use credwatch_lake::LakeSnapshot;
 use credwatch_query::{Limits, Params, QueryError, Session, TenantScope};
 use credwatch_schemas::cell;
@@ -18,6 +19,7 @@ use credwatch_schemas::records::column;
 use datafusion::scalar::ScalarValue;
 
 use super::stream::{Filter, Stream};
+use crate::problem::Problem;
 
 /// Rows of one stretch.
 pub(crate) const MOST_ROWS: i64 = 8_192;
@@ -50,7 +52,7 @@ impl View {
             match self.read_at_once(snapshot, from, to).await {
                 // Rows can be large: fewer of them fit, and one always does.
                 Err(QueryError::Memory(_) | QueryError::Bytes(_)) if to > from + 1 => {
-                    to = from + ((to - from) / 8).max(1)
+                    to = from + ((to - from) / 8).max(1);
                 }
                 other => return other,
             }
@@ -62,8 +64,9 @@ impl View {
         let (sql, params) = self.statement(from, to);
         let stream = session.run(&sql, Params::Positional(params)).await?;
         let schema = stream.schema();
-        let rows = concat_batches(&schema, &stream.collect().await?).map_err(unreadable)?;
-        let seqs = rows.column_by_name(column::SEQ).map(cell::int64s).transpose().map_err(unreadable)?;
+        let rows = concat_batches(&schema, &stream.collect().await?).map_err(|error| unreadable(&error))?;
+        let seqs =
+            rows.column_by_name(column::SEQ).map(cell::int64s).transpose().map_err(|error| unreadable(&error))?;
         let seqs: Vec<i64> = seqs.unwrap_or_default().into_iter().flatten().collect();
         // A full stretch may have more rows behind its last one.
         let is_full = i64::try_from(seqs.len()).is_ok_and(|rows| rows >= MOST_ROWS);
@@ -106,7 +109,14 @@ const IN_ORDER: &str = " ORDER BY seq LIMIT 8192";
 
 const FINDINGS: &str = "SELECT * FROM findings WHERE seq > $1 AND seq <= $2";
 
-fn unreadable(error: arrow::error::ArrowError) -> QueryError {
+/// Reading took too long or too much at this moment. The same request may be answered later, so the client is not told
+/// that it was wrong.
+pub(crate) fn later(error: &QueryError) -> Problem {
+    tracing::warn!(%error, "a stretch of a stream could not be read");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "the rows could not be read at this moment")
+}
+
+fn unreadable(error: &arrow::error::ArrowError) -> QueryError {
     tracing::error!(%error, "rows of a stream could not be put together");
     QueryError::Storage
 }

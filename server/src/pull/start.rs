@@ -13,6 +13,7 @@ use credwatch_schemas::records::column;
 use credwatch_schemas::time::Micros;
 use datafusion::scalar::ScalarValue;
 
+use super::span::later;
 use super::stream::Stream;
 use super::walk::highest_seq;
 use crate::problem::Problem;
@@ -86,8 +87,9 @@ async fn first_at(
     };
     let time = ScalarValue::TimestampMicrosecond(Some(time.0), Some("UTC".into()));
     let params = vec![time, ScalarValue::from(between.first), ScalarValue::from(between.last)];
-    let session = Session::open(snapshot, scope.clone(), Limits::default())?;
-    for batch in session.run(sql, Params::Positional(params)).await?.collect().await? {
+    let session = Session::open(snapshot, scope.clone(), Limits::default()).map_err(|error| later(&error))?;
+    let stream = session.run(sql, Params::Positional(params)).await.map_err(|error| later(&error))?;
+    for batch in stream.collect().await.map_err(|error| later(&error))? {
         let seq = cell::int64s(batch.column(0)).map_err(|error| Problem::internal("finding a start", &error))?;
         if let Some(seq) = seq.into_iter().flatten().next() {
             return Ok(Some(seq));

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::buffer::Buffer;
 use super::page::{Filling, MOST_BYTES, Page, Slice};
 use super::retention::{Covered, Retention};
-use super::span::{Span, View};
+use super::span::{Span, View, later};
 use super::start;
 use super::stream::{Filter, Stream};
 use crate::problem::Problem;
@@ -73,7 +73,8 @@ impl Wish {
         let (missing, highest) =
             (retention(snapshot, view.stream).unwrap_or_default().missing, highest_seq(snapshot, view.stream));
         while position < head {
-            let span = buffer.span(&view, snapshot, missing, (position, highest)).await?;
+            let span = buffer.span(&view, snapshot, missing, (position, highest)).await;
+            let span = span.map_err(|error| later(&error))?;
             let (taken, is_whole) = self.take(&mut filling, &span, position, head)?;
             position = if is_whole { span.to.min(head) } else { taken };
             if !is_whole || filling.room() == 0 || begin.elapsed() > LONGEST_WORK {

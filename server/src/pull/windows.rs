@@ -8,17 +8,15 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use credwatch_lake::LakeSnapshot;
-use credwatch_schemas::access::Right;
 use credwatch_schemas::time::{MINUTE, Micros};
 use sha2::{Digest, Sha256};
 
 use super::asked::{Asked, MOST_ROWS, bad};
 use super::link;
-use super::reader::reader;
+use super::reader::Reader;
 use super::start;
 use super::stream::{Filter, Stream};
 use super::walk::{Wish, retention, sealed_before};
-use crate::access::Caller;
 use crate::api::Api;
 use crate::problem::Problem;
 
@@ -27,15 +25,14 @@ const MOST_BYTES: usize = 32 << 20;
 
 pub(crate) async fn window(
     State(api): State<Api>,
-    caller: Caller,
     Path(minute): Path<String>,
+    reader: Reader,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let begin = parse(&minute).ok_or_else(|| bad("a window is a minute such as 2026-06-01T09:14Z".to_owned()))?;
     let end = begin.plus(MINUTE);
     let mut asked = Asked::of(&uri);
-    let reader = reader(caller, Right::PullEvents, &mut asked)?;
     let filter = Filter { kinds: asked.kinds()?, until: Some(end), without_provisional: false };
     let wish = Wish::new(Stream::Events, reader.scope(), filter, asked.format()?, usize::MAX);
     asked.nothing_left()?;

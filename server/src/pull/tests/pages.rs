@@ -97,7 +97,7 @@ async fn a_reader_that_spins_is_told_to_wait_and_others_are_not() {
     let world = world(1).await;
     // At most one minute begins anew in between.
     let mut told = None;
-    for _ in 0..1_300 {
+    for _ in 0..3_700 {
         let answer = world.get("/v1/events?org=org_a&limit=0").await;
         if answer.status == StatusCode::TOO_MANY_REQUESTS {
             told = Some(answer);

@@ -63,7 +63,7 @@ impl Walker {
             Shape::Object => {
                 let answer = world.get(&format!("/v1/events?limit={limit}{}{}", self.words(), cursor("cursor"))).await;
                 self.place = Some(answer.cursor());
-                self.take(answer.json()["items"].as_array().unwrap().clone(), limit);
+                self.take(answer.json()["items"].as_array().unwrap(), limit);
                 assert_eq!(answer.json()["has_more"].as_bool().unwrap(), answer.next().is_some());
                 answer.next().is_some()
             }
@@ -72,7 +72,8 @@ impl Walker {
                 let answer = world.get_with(&path, &[("accept", "application/x-ndjson")]).await;
                 self.place = answer.header("x-cursor").map(str::to_owned);
                 let lines = String::from_utf8(answer.bytes.clone()).unwrap();
-                self.take(lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), limit);
+                let rows: Vec<_> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+                self.take(&rows, limit);
                 answer.header("x-has-more") == Some("true")
             }
             Shape::Okta => {
@@ -82,7 +83,7 @@ impl Walker {
                 self.place = Some(answer.next().unwrap_or_else(|| panic!("no next page: {}", answer.json())));
                 let rows = answer.json().as_array().unwrap().clone();
                 let is_full = rows.len() == limit;
-                self.take(rows, limit);
+                self.take(&rows, limit);
                 is_full
             }
             Shape::OnePassword => {
@@ -92,13 +93,13 @@ impl Walker {
                 };
                 let answer = world.post(&format!("/api/v2/auditevents?wait=0{}", self.words()), body).await;
                 self.place = Some(answer.cursor());
-                self.take(answer.json()["items"].as_array().unwrap().clone(), limit);
+                self.take(answer.json()["items"].as_array().unwrap(), limit);
                 answer.json()["has_more"].as_bool().unwrap()
             }
         }
     }
 
-    fn take(&mut self, rows: Vec<serde_json::Value>, limit: usize) {
+    fn take(&mut self, rows: &[serde_json::Value], limit: usize) {
         assert!(rows.len() <= limit);
         self.got.extend(rows.iter().map(id));
         self.seqs.extend(rows.iter().map(|row| row["seq"].as_i64().unwrap()));

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::access::Door;
+use crate::access::Door;
 use crate::api::{Api, routes};
 use crate::background::Board;
 
@@ -158,7 +159,7 @@ impl Answer {
     pub(super) fn ids(&self) -> Vec<String> {
         let json = self.json();
         let items = json.as_array().or_else(|| json["items"].as_array()).unwrap_or_else(|| panic!("no rows: {json}"));
-        items.iter().map(|item| id(item)).collect()
+        items.iter().map(id).collect()
     }
 
     pub(super) fn cursor(&self) -> String {
