@@ -22,6 +22,7 @@ mod events;
 mod findings;
 mod link;
 mod logs;
+mod news;
 mod pace;
 mod page;
 mod reader;
@@ -50,6 +51,7 @@ pub(crate) use link::is_base;
 
 use buffer::Buffer;
 use cursor::CursorKey;
+use news::News;
 use pace::Pace;
 
 /// What the handlers of this module share.
@@ -58,6 +60,7 @@ pub(crate) struct Pull {
     key: OnceCell<CursorKey>,
     buffer: Buffer,
     pace: Pace,
+    news: News,
     /// Without a slash at its end.
     base: OnceLock<String>,
     /// Whoever waits for news is answered at once when the server stops.
