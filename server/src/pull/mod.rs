@@ -22,6 +22,7 @@ mod events;
 mod findings;
 mod link;
 mod logs;
+mod news;
 mod pace;
 mod page;
 mod reader;
@@ -49,6 +50,7 @@ pub(crate) use link::is_base;
 
 use buffer::Buffer;
 use cursor::CursorKey;
+use news::News;
 use pace::Pace;
 
 /// What the handlers of this module share.
@@ -57,6 +59,7 @@ pub(crate) struct Pull {
     key: OnceCell<CursorKey>,
     buffer: Buffer,
     pace: Pace,
+    news: News,
     /// Without a slash at its end.
     base: OnceLock<String>,
     /// Whoever waits for news is answered at once when the server stops.

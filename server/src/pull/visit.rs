@@ -7,15 +7,13 @@ use credwatch_schemas::time::Micros;
 use tokio::time::Instant;
 
 use super::cursor::{Cursor, CursorKey, Walk};
+use super::news::BETWEEN_LOOKS;
 use super::page::Page;
 use super::start;
 use super::walk::{Reach, Wish, highest_seq, retention};
 use crate::access::Permit;
 use crate::api::Api;
 use crate::problem::Problem;
-
-/// Between two looks for news.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(crate) struct Visit {
@@ -69,7 +67,7 @@ impl Visit {
                 () = tokio::time::sleep_until(deadline.min(Instant::now() + BETWEEN_LOOKS)) => {}
                 () = api.pull.stopping.cancelled() => {}
             }
-            snapshot = api.snapshot(permit).await?;
+            snapshot = api.pull.news.look(api, permit).await?;
         }
     }
 
