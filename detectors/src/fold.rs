@@ -11,7 +11,7 @@ use credwatch_schemas::time::Micros;
 use datafusion::prelude::SessionContext;
 
 use crate::error::{Doing, EngineError};
-use crate::store::{Advanced, SEQ, Store};
+use crate::store::{SEQ, Store};
 
 /// So many parts of about the same size may lie side by side.
 const MOST_OF_A_SIZE: usize = 8;
@@ -19,29 +19,29 @@ const MOST_OF_A_SIZE: usize = 8;
 /// Below this, opening a file is what it costs.
 const SMALL_BYTES: u64 = 64 << 10;
 
-/// Merges parts where there are too many. The fence is the store's own `seq`: what is merged is what the snapshot shows.
+/// Merges parts where there are too many. The fence is the store's own `seq`: what is merged is what the snapshot shows,
+/// and where somebody was quicker nothing is merged this time.
 pub(crate) async fn fold(
     lake: &Lake,
     snapshot: &LakeSnapshot,
     context: &SessionContext,
     store: &Store,
     now: Micros,
-) -> Result<Advanced, EngineError> {
+) -> Result<(), EngineError> {
     let name = store.table();
-    let Some(table) = snapshot.table(&name) else { return Ok(Advanced::Done) };
+    let Some(table) = snapshot.table(&name) else { return Ok(()) };
     let small = to_merge(table.files());
     if small.is_empty() {
-        return Ok(Advanced::Done);
+        return Ok(());
     }
     let parts = context.read_table(table.provider_of(&small)).doing("read a store's parts")?;
     let merged = store.merged(parts).and_then(|merged| store.ordered(merged)).doing("merge a store's parts")?;
     let append = merged.collect().await.doing("merge a store's parts")?;
     let fence = (SEQ.to_owned(), table.transaction(SEQ));
     let change = Change { append, replace: Some(small), expect: vec![fence], set: Vec::new() };
-    Ok(match lake.commit(&name, change, now).await? {
-        Committed::Done { .. } => Advanced::Done,
-        Committed::Lost => Advanced::Moved,
-    })
+    match lake.commit(&name, change, now).await? {
+        Committed::Done { .. } | Committed::Lost => Ok(()),
+    }
 }
 
 /// The parts of the smallest size of which there are too many.

@@ -15,21 +15,32 @@ use crate::dirty::Dirty;
 use crate::engine::{Ask, RunKind};
 use crate::error::sentence;
 use crate::grains;
+use crate::known::Files;
 use crate::observe::sights;
 use crate::outcomes::{self, Judged};
 use crate::plan::{self, Question};
 use crate::reconcile::{Findings, Moment, reconcile};
 use crate::rows_of::Between;
 use crate::stretch::{Again, Rules, Stretch, judged_until, touched_from, version_of};
-use crate::view::{Files, View};
+use crate::view::{View, judged_key};
 
 /// What must be written so that the detector's findings say what its claims say.
-#[derive(Debug, Default)]
-pub(crate) struct Judgement {
+#[derive(Debug)]
+pub(crate) struct Judgement<'a> {
     pub(crate) revisions: Vec<Finding>,
     pub(crate) expect: Vec<(String, Option<i64>)>,
     pub(crate) set: Vec<(String, i64)>,
-    pub(crate) coverage: Vec<Coverage>,
+    /// `None`: it says nothing of how far the detector was judged.
+    pub(crate) covered: Option<Interval<'a>>,
+}
+
+/// What was judged, and what it came to: outcomes follow from it once the findings are visible.
+#[derive(Debug)]
+pub(crate) struct Interval<'a> {
+    rules: Rules<'a>,
+    from: Micros,
+    to: Micros,
+    with_findings: BTreeSet<Option<OrgId>>,
 }
 
 /// How far the detector was judged before: its transactions in `findings`.
@@ -46,6 +57,7 @@ pub(crate) struct Progress {
 /// Why a detector could not be judged, in one sentence.
 pub(crate) type Why = String;
 
+#[derive(Clone, Copy)]
 pub(crate) struct Judge<'a> {
     pub(crate) view: &'a View,
     pub(crate) ask: &'a Ask,
@@ -59,8 +71,8 @@ type Seen = Vec<(String, Option<i64>)>;
 /// Application transactions after it.
 type Set = Vec<(String, i64)>;
 
-impl Judge<'_> {
-    pub(crate) async fn judge(&self, current: &Findings) -> Result<Judgement, Why> {
+impl<'a> Judge<'a> {
+    pub(crate) async fn judge(&self, current: &Findings) -> Result<Judgement<'a>, Why> {
         let progress = self.progress();
         let stretches = self.stretches(progress).await?;
         let mut claimed = Findings::new();
@@ -69,9 +81,9 @@ impl Judge<'_> {
         }
         let decides = |finding: &Finding| stretches.iter().any(|stretch| stretch.decides(finding));
         let revisions = reconcile(current, claimed, &decides, self.moment(&stretches));
-        let coverage = self.coverage(&stretches, current, &revisions).await?;
+        let covered = self.covered(&stretches, current, &revisions);
         let (expect, set) = self.steps(progress, &stretches);
-        Ok(Judgement { revisions, expect, set, coverage })
+        Ok(Judgement { revisions, expect, set, covered })
     }
 
     /// Whether a newer judgement than this snapshot allows is there already.
@@ -82,7 +94,8 @@ impl Judge<'_> {
     fn progress(&self) -> Progress {
         let table = self.view.snapshot.table(&TableName::Findings);
         let value = |kind: &str| table.and_then(|table| table.transaction(&self.key(kind)));
-        Progress { data: value("d"), configuration: value("dc"), window: value("dw").map(Micros) }
+        let data = table.and_then(|table| table.transaction(&judged_key(self.id)));
+        Progress { data, configuration: value("dc"), window: value("dw").map(Micros) }
     }
 
     fn key(&self, kind: &str) -> String {
@@ -90,8 +103,8 @@ impl Judge<'_> {
     }
 
     /// Every stretch of one configuration, each with what is dirty in it.
-    async fn stretches(&self, progress: Progress) -> Result<Vec<Stretch<'_>>, Why> {
-        let configuration = &self.view.configuration;
+    async fn stretches(&self, progress: Progress) -> Result<Vec<Stretch<'a>>, Why> {
+        let configuration = &self.view.known.configuration;
         let readable: Vec<&Definition> = self.files.values().flatten().collect();
         let concerned: Vec<_> = readable.iter().flat_map(|definition| concerns(definition)).collect();
         let cuts = configuration.cuts(&concerned);
@@ -108,8 +121,8 @@ impl Judge<'_> {
         Ok(stretches)
     }
 
-    fn rules(&self, time: Micros) -> Result<Option<Rules<'_>>, Why> {
-        let Some(content) = self.view.configuration.detector(self.id, time) else { return Ok(None) };
+    fn rules(&self, time: Micros) -> Result<Option<Rules<'a>>, Why> {
+        let Some(content) = self.view.known.configuration.detector(self.id, time) else { return Ok(None) };
         match self.files.get(content) {
             Some(Ok(definition)) => Ok(Some(Rules { definition, version: version_of(content) })),
             Some(Err(why)) => Err(why.clone()),
@@ -117,8 +130,8 @@ impl Judge<'_> {
         }
     }
 
-    async fn stretch<'a>(
-        &'a self,
+    async fn stretch(
+        &self,
         start: Micros,
         end: Option<Micros>,
         rules: Option<Rules<'a>>,
@@ -192,7 +205,7 @@ impl Judge<'_> {
     /// The stretch's claims that it decides about.
     async fn claims(&self, stretch: &Stretch<'_>) -> Result<Findings, Why> {
         let Some(rules) = &stretch.rules else { return Ok(Findings::new()) };
-        let (definition, configuration) = (rules.definition, &self.view.configuration);
+        let (definition, configuration) = (rules.definition, &self.view.known.configuration);
         let after = definition.window.micros() + definition.judged.length().map_or(0, Span::micros);
         let question = Question {
             definition,
@@ -204,8 +217,8 @@ impl Judge<'_> {
             data: data_tables(configuration, definition, stretch.start)?,
         };
         let (context, records) = (&self.view.context, &self.view.records);
-        let rows =
-            plan::ask(context, records, &self.view.snapshot, &question).await.map_err(|error| sentence(&error))?;
+        let rows = plan::ask(context, records, &self.view.snapshot, &self.view.known.checked, &question).await;
+        let rows = rows.map_err(|error| sentence(&error))?;
         let stamp = Stamp { definition, version: &rules.version, data_seq: records.data_seq, now: self.now };
         let mut claims = claim::findings(stamp, &rows).map_err(|error| error.to_string())?;
         claims.retain(|_, finding| stretch.decides(finding));
@@ -230,7 +243,7 @@ impl Judge<'_> {
         let window = until.filter(|_| rules.definition.judged.length().is_some());
         let after = Progress {
             data: Some(self.view.records.data_seq),
-            configuration: Some(self.view.configuration.highest_seq()),
+            configuration: Some(self.view.known.configuration.highest_seq()),
             window: window.or(progress.window),
         };
         if after == progress {
@@ -241,23 +254,21 @@ impl Judge<'_> {
         (expect, named.filter_map(|(kind, value)| Some((self.key(kind), value?))).collect())
     }
 
-    async fn coverage(
-        &self,
-        stretches: &[Stretch<'_>],
-        current: &Findings,
-        new: &[Finding],
-    ) -> Result<Vec<Coverage>, Why> {
-        let Some((rules, until)) = last_rules(stretches).filter(|_| self.ask.to.is_none()) else {
-            return Ok(Vec::new());
-        };
-        let Some(to) = until.or(self.view.watermark.max(self.view.last_time)) else { return Ok(Vec::new()) };
-        let earliest = stretches.iter().filter_map(|stretch| stretch.dirty.earliest()).min();
-        let Some(from) = earliest.map(|from| from.min(to)) else { return Ok(Vec::new()) };
-        let reach = plan::reach(rules.definition);
-        let sights =
-            sights(&self.view.context, &self.view.snapshot, rules.definition, from.plus(reach.saturating_neg()));
+    fn covered(&self, stretches: &[Stretch<'a>], current: &Findings, new: &[Finding]) -> Option<Interval<'a>> {
+        let (rules, until) = last_rules(stretches).filter(|_| self.ask.to.is_none())?;
+        let to = until.or(self.view.watermark.max(self.view.last_time))?;
+        let earliest = stretches.iter().filter_map(|stretch| stretch.dirty.earliest()).min()?;
+        let with_findings = with_findings(current, new);
+        Some(Interval { rules: rules.clone(), from: earliest.min(to), to, with_findings })
+    }
+
+    /// What the judgement can say of each org and source.
+    pub(crate) async fn outcomes(&self, covered: Interval<'a>) -> Result<Vec<Coverage>, Why> {
+        let Interval { rules, from, to, with_findings } = covered;
+        let read_from = from.plus(plan::reach(rules.definition).saturating_neg());
+        let sights = sights(&self.view.context, &self.view.snapshot, rules.definition, read_from);
         let sights = sights.await.map_err(|error| sentence(&error))?;
-        let judged = self.judged(&rules.version, (from, to), with_findings(current, new), Some(rules.definition));
+        let judged = self.judged(&rules.version, (from, to), with_findings, Some(rules.definition));
         Ok(outcomes::ran(&judged, &sights))
     }
 
@@ -276,13 +287,13 @@ impl Judge<'_> {
             data_seq: self.view.records.data_seq,
             with_findings,
             warm_up: definition.and_then(warm_up),
-            learn_until: self.view.configuration.learn_until(to),
+            learn_until: self.view.known.configuration.learn_until(to),
         }
     }
 
     /// The row that says that the detector could not run.
     pub(crate) fn failure(&self, why: Why) -> Coverage {
-        let content = self.view.configuration.detector(self.id, Micros(i64::MAX)).unwrap_or_default();
+        let content = self.view.known.configuration.detector(self.id, Micros(i64::MAX)).unwrap_or_default();
         let to = self.view.watermark.max(self.view.last_time).unwrap_or_default();
         outcomes::failed(&self.judged(&version_of(content), (to, to), BTreeSet::new(), None), why)
     }

@@ -5,6 +5,7 @@
 //! same rows, configuration and end time give the same findings, however the rows arrived (`docs/ARCHITECTURE.md`).
 
 mod bind;
+mod checked;
 mod claim;
 pub mod configuration;
 pub mod data_file;
@@ -16,6 +17,9 @@ mod evidence;
 mod fold;
 mod grains;
 mod judge;
+mod known;
+mod metrics;
+mod news;
 mod observe;
 pub mod org_setting;
 pub mod outcomes;
@@ -35,6 +39,7 @@ mod view;
 
 pub use engine::{Ask, Engine, RunKind, Tick};
 pub use error::EngineError;
+pub use known::Pace;
 pub use outcomes::outcomes;
 pub use page::page;
 pub use recording::{activate, change_setting, settings};

@@ -69,8 +69,10 @@ impl Covered {
         }
     }
 
-    pub(crate) fn kept(&mut self, rows: Vec<Coverage>) {
+    /// What was committed as a version; where nobody wrote between, nothing needs to be read for it.
+    pub(crate) fn kept(&mut self, rows: Vec<Coverage>, version: i64) {
         rows.into_iter().for_each(|row| self.keep(row));
+        self.version = self.version.map(|known| if known + 1 == version { version } else { known });
     }
 
     /// The rows that say something new.
@@ -210,7 +212,7 @@ mod tests {
         let mut covered = Covered::default();
         let first = covered.news(ran(&judged(&detector, &version, 100), &sights));
         assert_eq!(first.len(), 2);
-        covered.kept(first);
+        covered.kept(first, 1);
         assert_eq!(covered.news(ran(&judged(&detector, &version, 200), &sights)), []);
         let later = covered.news(ran(&judged(&detector, &version, 100 + OFTEN_ENOUGH), &sights));
         assert_eq!(later.len(), 1, "the detector's own interval has grown");

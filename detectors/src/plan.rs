@@ -9,16 +9,15 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use credwatch_lake::LakeSnapshot;
-use credwatch_query::{determinism, tenancy};
 use credwatch_schemas::records::column;
 use credwatch_schemas::time::Micros;
 use datafusion::catalog::TableProvider;
-use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 
 use crate::bind::{self, Bound};
+use crate::checked::{Checked, Statement};
 use crate::claim;
 use crate::configuration::Setting;
 use crate::data_file::DataTable;
@@ -30,9 +29,6 @@ use crate::store::{Store, parts_of};
 
 /// More claims than this from one judgement mean that the detector is wrong, not that the world is.
 const MOST_CLAIMS: usize = 1_000_000;
-
-/// Nothing runs where a statement is only checked.
-const CHECK_BYTES: usize = 1 << 20;
 
 /// What one judgement asks: one detector, one stretch of configuration.
 #[derive(Debug)]
@@ -64,10 +60,12 @@ pub(crate) async fn ask(
     context: &SessionContext,
     records: &Records,
     snapshot: &LakeSnapshot,
+    checked: &Checked,
     question: &Question<'_>,
 ) -> Result<Vec<RecordBatch>> {
     let tables = tables(context, records, snapshot, question)?;
-    check_statement(question, &tables).await?;
+    let columns = tables.iter().map(|(name, table)| (name.clone(), table.schema())).collect();
+    checked.check(&Statement { definition: question.definition, values: &bindings(question), tables: columns }).await?;
     let mut names: Vec<String> = tables.keys().cloned().collect();
     for (name, table) in tables {
         context.register_table(name, table)?;
@@ -95,22 +93,7 @@ async fn run(context: &SessionContext, question: &Question<'_>, names: &mut Vec<
     Ok(claims)
 }
 
-/// Refuses SQL that could answer differently from run to run, or let one org's rows meet another's. Planned over empty
-/// tables of the same columns: a view's own plan would be judged as part of the statement.
-async fn check_statement(question: &Question<'_>, tables: &Tables) -> Result<()> {
-    let plain = context(CHECK_BYTES)?;
-    for (name, table) in tables {
-        plain.register_table(name, Arc::new(EmptyTable::new(table.schema())))?;
-    }
-    let plan = bind::plan(&plain.state(), &question.definition.claims, &bindings(question)).await?;
-    determinism::check(&plan).map_err(|error| refused(&error))?;
-    match question.definition.scope {
-        Scope::Tenant => tenancy::check(&plan).map_err(|error| refused(&error)),
-        Scope::Operator => Ok(()),
-    }
-}
-
-fn refused(error: &dyn std::error::Error) -> DataFusionError {
+pub(crate) fn refused(error: &dyn std::error::Error) -> DataFusionError {
     DataFusionError::Plan(error.to_string())
 }
 

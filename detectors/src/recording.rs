@@ -35,7 +35,7 @@ pub(crate) async fn recorded(snapshot: &LakeSnapshot) -> Result<Configuration, E
     Ok(Configuration::new(all))
 }
 
-/// Records the registry's files that are not recorded yet, and `learn_until` where it is given.
+/// Records the registry's files that are not recorded yet, and `learn_until` where it is given. What is recorded stays so.
 pub(crate) async fn record(
     lake: &Lake,
     registry: &Registry,

@@ -15,6 +15,7 @@ use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, cast, col, li
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use crate::dirty::Dirty;
+use crate::news::News;
 
 /// The accepted rows of one snapshot.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub(crate) struct Records {
     pub(crate) provider: Arc<dyn TableProvider>,
     /// No row above this exists for the reader.
     pub(crate) data_seq: i64,
+    /// The last of them, where they are held.
+    pub(crate) news: Option<News>,
 }
 
 /// Event times, both ends inclusive.
@@ -35,8 +38,15 @@ pub(crate) struct Between {
 const MOST_NAMED_ORGS: usize = 100;
 
 impl Records {
-    /// Accepted rows whose `seq` lies above `after`.
+    /// Accepted rows whose `seq` lies above `after`. Of new ones only what stores and grains are made of is there.
     pub(crate) fn after(&self, context: &SessionContext, after: i64, between: Between) -> Result<DataFrame> {
+        match self.news.as_ref().filter(|news| news.after <= after) {
+            Some(news) => news.after(context, after, between),
+            None => self.in_files(context, after, between),
+        }
+    }
+
+    fn in_files(&self, context: &SessionContext, after: i64, between: Between) -> Result<DataFrame> {
         let mut holds = col(column::DISPOSITION)
             .eq(lit(Disposition::Accepted.as_str()))
             .and(col(column::SEQ).lt_eq(lit(self.data_seq)));
@@ -63,13 +73,26 @@ impl Records {
         to: Option<Micros>,
     ) -> Result<DataFrame> {
         let from = dirty.earliest().map(|from| from.plus(reach.saturating_neg()));
-        let mut rows = self.after(context, 0, Between { from, to })?;
+        let mut rows = self.in_files(context, 0, Between { from, to })?;
         if let Some(orgs) = dirty.orgs().filter(|orgs| orgs.len() <= MOST_NAMED_ORGS) {
             rows = rows.filter(org_is_one_of(&orgs))?;
         }
         let visible = FIELDS.iter().map(|field| col(field.name)).chain([col(column::CONTENT_HASH)]);
         let rows = rows.select(visible.collect::<Vec<_>>())?;
         only_dirty(context, rows, dirty, Some(reach))
+    }
+}
+
+impl News {
+    fn after(&self, context: &SessionContext, after: i64, between: Between) -> Result<DataFrame> {
+        let mut holds = col(column::SEQ).gt(lit(after));
+        if let Some(from) = between.from {
+            holds = holds.and(col(column::TIME).gt_eq(instant(from)));
+        }
+        if let Some(to) = between.to {
+            holds = holds.and(col(column::TIME).lt_eq(instant(to)));
+        }
+        context.read_table(Arc::clone(&self.rows))?.filter(holds)
     }
 }
 

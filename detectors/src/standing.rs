@@ -1,6 +1,6 @@
 //! The findings as they stand: the last revision of each, kept in memory and fed with what was committed since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
 use credwatch_lake::{LakeSnapshot, TableName};
@@ -19,7 +19,33 @@ use crate::reconcile::Findings;
 pub(crate) struct Standing {
     /// Revisions up to this `seq` are in.
     seq: i64,
+    /// Whose are kept.
+    of: Whose,
     by_detector: BTreeMap<DetectorId, Findings>,
+}
+
+/// Whose findings a reader has a use for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Whose {
+    #[default]
+    All,
+    These(BTreeSet<DetectorId>),
+}
+
+impl Whose {
+    fn takes(&self, id: &DetectorId) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(ids) => ids.contains(id),
+        }
+    }
+}
+
+/// Whether there were revisions that matter to the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Heard {
+    Nothing,
+    Revisions,
 }
 
 /// Which current findings a reader wants; what is empty asks for all.
@@ -37,32 +63,48 @@ pub struct FindingFilter {
 }
 
 impl Standing {
-    /// Reads revisions that were committed since the last time; their number is what it costs.
+    /// Keeps the findings of these detectors from now on.
+    pub(crate) fn keep_only(&mut self, ids: BTreeSet<DetectorId>) {
+        let of = Whose::These(ids);
+        if self.of != of {
+            *self = Self { of, ..Self::default() };
+        }
+    }
+
+    /// Reads revisions that were committed since the last time; their number is what it costs. Says whether there were
+    /// any of those that are kept.
     pub(crate) async fn refresh(
         &mut self,
         context: &SessionContext,
         snapshot: &LakeSnapshot,
-    ) -> Result<(), EngineError> {
-        let Some(table) = snapshot.table(&TableName::Findings) else { return Ok(()) };
-        if table.transaction(column::SEQ).unwrap_or(0) <= self.seq {
-            return Ok(());
+    ) -> Result<Heard, EngineError> {
+        let Some(table) = snapshot.table(&TableName::Findings) else { return Ok(Heard::Nothing) };
+        let highest = table.transaction(column::SEQ).unwrap_or(0);
+        if highest <= self.seq {
+            return Ok(Heard::Nothing);
         }
         let rows = context.read_table(table.provider()).doing("read findings")?;
         let rows = rows.filter(col(column::SEQ).gt(lit(self.seq))).doing("read findings")?;
         let rows = rows.sort(vec![col(column::SEQ).sort(true, false)]).doing("read findings")?;
+        let mut heard = Heard::Nothing;
         for batch in rows.collect().await.doing("read findings")? {
-            self.add(&batch)?;
+            heard = heard.max(self.add(&batch)?);
         }
-        Ok(())
+        self.seq = highest;
+        Ok(heard)
     }
 
-    fn add(&mut self, batch: &RecordBatch) -> Result<(), EngineError> {
+    fn add(&mut self, batch: &RecordBatch) -> Result<Heard, EngineError> {
+        let mut heard = Heard::Nothing;
         for finding in rows::from_batch::<Finding>(batch).doing("read findings")? {
-            self.seq = self.seq.max(finding.seq.unwrap_or(0));
+            if !self.of.takes(&finding.detector_id) {
+                continue;
+            }
+            heard = Heard::Revisions;
             let findings = self.by_detector.entry(finding.detector_id.clone()).or_default();
             findings.insert(finding.finding_id.clone(), finding);
         }
-        Ok(())
+        Ok(heard)
     }
 
     pub(crate) fn of(&self, detector: &DetectorId) -> &Findings {

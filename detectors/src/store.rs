@@ -4,6 +4,7 @@
 //! min, max), neither order nor number of parts matters. Every part is committed with the store's own `seq`, the highest
 //! row that is in, under a fence that names the previous one: each row goes in exactly once, whoever is killed when.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -20,7 +21,6 @@ use datafusion::prelude::{DataFrame, SessionContext};
 
 use crate::definition::{Aggregate, Definition, Ledger, Merge, Need, Rollup, Span};
 use crate::error::{Doing, EngineError};
-use crate::fold::fold;
 use crate::grains;
 use crate::rows_of::{Between, Records, as_number, instant};
 
@@ -98,13 +98,33 @@ impl Store {
         Arc::new(Schema::new(fields))
     }
 
-    /// Partial aggregates of rows that are not in yet.
-    fn parts(&self, rows: DataFrame) -> Result<DataFrame> {
-        let when = match self {
+    fn when(&self) -> &str {
+        match self {
             Self::Ledger(ledger) => &ledger.when,
             Self::Rollup(rollup) => &rollup.when,
+        }
+    }
+
+    /// Columns of an event that go into it.
+    pub(crate) fn columns_read(&self, rows: &DataFrame) -> Result<BTreeSet<String>> {
+        let mut columns: BTreeSet<String> = self.keys().iter().cloned().collect();
+        let aggregates = match self {
+            Self::Ledger(_) => {
+                columns.extend(FIRSTS.map(|(_, source)| source.to_owned()));
+                Vec::new()
+            }
+            Self::Rollup(rollup) => rollup.aggregates.values().map(|one| one.sql.as_str()).collect(),
         };
-        let when = rows.parse_sql_expr(when)?;
+        for sql in aggregates.into_iter().chain([self.when()]) {
+            let expression = rows.parse_sql_expr(sql)?;
+            columns.extend(expression.column_refs().into_iter().map(|column| column.name.clone()));
+        }
+        Ok(columns)
+    }
+
+    /// Partial aggregates of rows that are not in yet.
+    fn parts(&self, rows: DataFrame) -> Result<DataFrame> {
+        let when = rows.parse_sql_expr(self.when())?;
         let rows = rows.filter(when)?;
         let mut keys: Vec<Expr> = self.sorted_keys().iter().map(col).collect();
         match self {
@@ -247,10 +267,6 @@ pub(crate) async fn advance(
     }
     let done = table.and_then(|table| table.transaction(SEQ));
     if done.unwrap_or(0) > records.data_seq {
-        return Ok(Advanced::Moved);
-    }
-    // First, so that a store that never rests is folded too. It changes neither rows nor `seq`.
-    if fold(lake, snapshot, context, store, now).await? == Advanced::Moved {
         return Ok(Advanced::Moved);
     }
     if done == Some(records.data_seq) {

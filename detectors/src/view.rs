@@ -1,6 +1,8 @@
 //! What one tick judges over: a snapshot, the rows up to its highest `seq`, and every store brought to exactly that.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -11,64 +13,70 @@ use credwatch_schemas::time::Micros;
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::col;
 use datafusion::prelude::SessionContext;
+use futures::future::join_all;
 
-use crate::configuration::Configuration;
 use crate::definition::Definition;
 use crate::error::{Doing, EngineError};
+use crate::known::{Files, Known, Pace};
+use crate::metrics::{self, Phase};
+use crate::news;
 use crate::plan;
-use crate::recording::recorded;
 use crate::rows_of::{Between, Records};
 use crate::store::{Advanced, Store, advance};
 
 /// Memory that the statements of one tick may use.
 const MEMORY_BYTES: usize = 1 << 30;
 
-/// Every file that a detector ever had, by content.
-pub(crate) type Files = BTreeMap<String, Result<Definition, String>>;
+/// Stores that are brought up to date side by side: each waits for the disk more than it computes.
+const STORES_AT_ONCE: usize = 8;
 
 pub(crate) struct View {
     pub(crate) context: SessionContext,
     pub(crate) snapshot: LakeSnapshot,
     pub(crate) records: Records,
-    pub(crate) configuration: Configuration,
-    pub(crate) detectors: BTreeMap<DetectorId, Files>,
+    pub(crate) known: Arc<Known>,
+    pub(crate) pace: Pace,
     pub(crate) watermark: Option<Micros>,
     /// Time of the last event or clock; `None` in an empty lake.
     pub(crate) last_time: Option<Micros>,
-    /// Stores that could not be kept, and why.
+    /// What the detectors of this pace read.
+    pub(crate) stores: BTreeMap<TableName, Store>,
+    /// Those that could not be kept, and why.
     broken: BTreeMap<TableName, String>,
 }
 
 impl View {
-    /// `None` when somebody else moved a store meanwhile: try again.
-    pub(crate) async fn take(lake: &Lake, lateness: i64, now: Micros) -> Result<Option<Self>, EngineError> {
+    /// `before` is the newest snapshot, with what is known of it. `None` when somebody else moved a store meanwhile: try
+    /// again.
+    pub(crate) async fn take(
+        lake: &Lake,
+        before: &LakeSnapshot,
+        known: Arc<Known>,
+        pace: Pace,
+        lateness: i64,
+        now: Micros,
+    ) -> Result<Option<Self>, EngineError> {
+        let begin = Instant::now();
         let context = plan::context(MEMORY_BYTES).doing("prepare a tick")?;
-        let before = lake.snapshot().await?;
-        let records = Records { provider: before.records().provider(), data_seq: before.highest_seq() };
-        let configuration = recorded(&before).await?;
-        let detectors = files_of(&configuration);
-        let mut broken = BTreeMap::new();
-        for (name, store) in stores_of(&detectors) {
-            match advance(lake, &before, &context, &records, &store, now).await {
-                Ok(Advanced::Done) => {}
-                Ok(Advanced::Moved) => return Ok(None),
-                Err(EngineError::Store { what, .. }) => {
-                    broken.insert(name, what);
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let stores = known.stores(pace);
+        let records = records(&context, before, &known, pace, &stores).await?;
+        metrics::took(pace, Phase::Look, begin.elapsed());
+        let begin = Instant::now();
+        let Some(broken) = keep(lake, before, &context, &records, &stores, now).await? else { return Ok(None) };
         let snapshot = lake.snapshot().await?;
-        let at_the_same_row = |name: &TableName| {
-            let seq = snapshot.table(name).and_then(|table| table.transaction(column::SEQ));
-            seq.unwrap_or(0) == records.data_seq
-        };
-        if stores_of(&detectors).keys().any(|name| !broken.contains_key(name) && !at_the_same_row(name)) {
+        let is_there = |name: &TableName| position(&snapshot, name, column::SEQ) == records.data_seq;
+        if stores.keys().any(|name| !broken.contains_key(name) && !is_there(name)) {
             return Ok(None);
         }
-        let last_time = last_time(&context, &records, &before).await?;
+        let last_time = last_time(&context, &records, before).await?;
         let watermark = before.watermark(lateness);
-        Ok(Some(Self { context, snapshot, records, configuration, detectors, watermark, last_time, broken }))
+        metrics::took(pace, Phase::Stores, begin.elapsed());
+        Ok(Some(Self { context, snapshot, records, known, pace, watermark, last_time, stores, broken }))
+    }
+
+    /// The detectors that are judged over it.
+    pub(crate) fn detectors(&self) -> impl Iterator<Item = (&DetectorId, &Files)> {
+        self.known.detectors(self.pace)
     }
 
     /// Why a store that the detector reads could not be kept.
@@ -77,25 +85,57 @@ impl View {
     }
 }
 
-fn files_of(configuration: &Configuration) -> BTreeMap<DetectorId, Files> {
-    let read =
-        |id: &DetectorId, content: &str| Definition::parse(id.as_str(), content).map_err(|error| error.to_string());
-    let files = |id: &DetectorId| {
-        configuration.contents(id).into_iter().map(|content| (content.to_owned(), read(id, content))).collect()
-    };
-    configuration
-        .detectors()
-        .into_iter()
-        .map(|id| {
-            let all = files(&id);
-            (id, all)
-        })
-        .collect()
+/// The rows of the snapshot; of those that a store or a detector has yet to see the needed columns are read at once.
+async fn records(
+    context: &SessionContext,
+    snapshot: &LakeSnapshot,
+    known: &Known,
+    pace: Pace,
+    stores: &BTreeMap<TableName, Store>,
+) -> Result<Records, EngineError> {
+    let provider = snapshot.records().provider();
+    let mut records = Records { provider, data_seq: snapshot.highest_seq(), news: None };
+    let of_stores = stores.keys().map(|name| position(snapshot, name, column::SEQ));
+    let of_detectors = known.detectors(pace).map(|(id, _)| position(snapshot, &TableName::Findings, &judged_key(id)));
+    let positions = of_stores.chain(of_detectors);
+    let news = news::read(context, &records, positions, stores.values(), known.definitions(pace)).await;
+    records.news = news.doing("read new rows")?;
+    Ok(records)
 }
 
-fn stores_of(detectors: &BTreeMap<DetectorId, Files>) -> BTreeMap<TableName, Store> {
-    let definitions = detectors.values().flat_map(BTreeMap::values).flatten();
-    definitions.flat_map(Store::all_of).map(|store| (store.table(), store)).collect()
+fn position(snapshot: &LakeSnapshot, table: &TableName, transaction: &str) -> i64 {
+    snapshot.table(table).and_then(|table| table.transaction(transaction)).unwrap_or(0)
+}
+
+/// The transaction of `findings` that says which rows a detector has seen.
+pub(crate) fn judged_key(id: &DetectorId) -> String {
+    format!("d/{id}")
+}
+
+/// Brings every store to the records; which could not be kept, and why. `None` when somebody else moved one meanwhile.
+async fn keep(
+    lake: &Lake,
+    snapshot: &LakeSnapshot,
+    context: &SessionContext,
+    records: &Records,
+    stores: &BTreeMap<TableName, Store>,
+    now: Micros,
+) -> Result<Option<BTreeMap<TableName, String>>, EngineError> {
+    let (all, mut broken) = (stores.iter().collect::<Vec<_>>(), BTreeMap::new());
+    for some in all.chunks(STORES_AT_ONCE) {
+        let advanced = join_all(some.iter().map(|(_, store)| advance(lake, snapshot, context, records, store, now)));
+        for ((name, _), advanced) in some.iter().zip(advanced.await) {
+            match advanced {
+                Ok(Advanced::Done) => {}
+                Ok(Advanced::Moved) => return Ok(None),
+                Err(EngineError::Store { what, .. }) => {
+                    broken.insert((*name).clone(), what);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(Some(broken))
 }
 
 async fn last_time(

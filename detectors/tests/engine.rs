@@ -6,7 +6,7 @@ mod files;
 mod small_world;
 
 use credwatch_detectors::reconcile::comparable;
-use credwatch_detectors::{Ask, Engine, Registry, RunKind, activate, outcomes};
+use credwatch_detectors::{Ask, Engine, Pace, Registry, RunKind, activate, outcomes};
 use credwatch_schemas::finding::{Finding, Status};
 use credwatch_schemas::ids::DetectorId;
 use credwatch_schemas::outcome::Outcome;
@@ -127,6 +127,41 @@ async fn two_engines_at_once_write_each_finding_once() {
     let all = world.revisions().await;
     assert_eq!(all.len(), written);
     assert!(all.iter().all(|finding| finding.revision == 1), "{all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_for_each_pace_finds_what_one_for_all_finds() {
+    let (together, apart) = (World::new().await, World::new().await);
+    let mut whole = together.engine();
+    let (mut eager, mut windowed) = (apart.engine().only(Pace::Eager), apart.engine().only(Pace::Windowed));
+    let ask = live();
+    let mut revised = 0;
+    for portion in 0..12 {
+        let calls: Vec<Call> =
+            (0..4).map(|one| call("a", &format!("h{portion}.example"), 20 * portion + one)).collect();
+        together.append(&calls, Some(at(20 * portion))).await;
+        whole.tick(&ask, NOW).await.unwrap();
+        apart.append(&calls, Some(at(20 * portion))).await;
+        let (first, second) = tokio::join!(eager.tick(&ask, NOW), windowed.tick(&ask, NOW));
+        revised += first.unwrap().revisions.len() + second.unwrap().revisions.len();
+    }
+    let expected = together.standing().await;
+    assert!(expected.iter().any(|finding| finding.detector_id == DetectorId::new("busy-hour")), "{expected:?}");
+    assert_eq!(apart.standing().await, expected);
+    assert_eq!(apart.revisions().await.len(), revised, "each revision is written once");
+}
+
+#[tokio::test]
+async fn an_engine_for_one_pace_leaves_the_other_alone() {
+    let world = World::new().await;
+    world.append(&busy("a", 3), Some(at(200))).await;
+    let judged = |tick: &credwatch_detectors::Tick| -> Vec<String> {
+        tick.revisions.iter().map(|finding| finding.detector_id.to_string()).collect()
+    };
+    let eager = world.engine().only(Pace::Eager).tick(&live(), NOW).await.unwrap();
+    assert_eq!(judged(&eager), ["first-host"]);
+    let windowed = world.engine().only(Pace::Windowed).tick(&live(), NOW).await.unwrap();
+    assert_eq!(judged(&windowed), ["busy-hour"]);
 }
 
 #[tokio::test]

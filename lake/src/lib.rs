@@ -19,6 +19,7 @@ mod data_file;
 mod error;
 pub mod fail_point;
 mod file_statistics;
+mod footers;
 mod identity;
 mod lake;
 mod leftovers;

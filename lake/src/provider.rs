@@ -30,9 +30,13 @@ use datafusion::physical_plan::empty::EmptyExec;
 
 use crate::data_file::DataFile;
 use crate::file_statistics::{file_statistics, prune};
+use crate::footers::Footers;
 
 /// Above this many files in one scan their bounds cost more memory than they save work.
 const MOST_FILES_WITH_STATISTICS: usize = 512;
+
+/// So many bytes of a file are read at once in search of its footer; most small files fit in.
+const FOOTER_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct FilesProvider {
@@ -42,6 +46,7 @@ pub(crate) struct FilesProvider {
     partition_columns: usize,
     sorted: bool,
     files: Vec<Arc<DataFile>>,
+    footers: Footers,
 }
 
 impl FilesProvider {
@@ -51,8 +56,9 @@ impl FilesProvider {
         partition_columns: usize,
         sorted: bool,
         files: Vec<Arc<DataFile>>,
+        footers: Footers,
     ) -> Self {
-        Self { folder, schema, partition_columns, sorted, files }
+        Self { folder, schema, partition_columns, sorted, files, footers }
     }
 
     fn table_schema(&self) -> TableSchema {
@@ -142,6 +148,8 @@ impl TableProvider for FilesProvider {
         let named: Vec<PartitionedFile> =
             files.iter().map(|file| self.partitioned(file, with_statistics)).collect::<Result<_>>()?;
         let source = ParquetSource::new(self.table_schema())
+            .with_parquet_file_reader_factory(self.footers.readers(state.runtime_env())?)
+            .with_metadata_size_hint(FOOTER_BYTES)
             .with_pushdown_filters(true)
             .with_reorder_filters(true)
             .with_enable_page_index(true)

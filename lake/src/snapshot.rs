@@ -12,6 +12,7 @@ use credwatch_schemas::time::Micros;
 use datafusion::catalog::TableProvider;
 
 use crate::data_file::DataFile;
+use crate::footers::Footers;
 use crate::provider::FilesProvider;
 use crate::state::State;
 use crate::table::Table;
@@ -37,6 +38,7 @@ pub struct TableSnapshot {
     name: TableName,
     folder: PathBuf,
     schema: SchemaRef,
+    footers: Footers,
     pub(crate) state: Arc<State>,
 }
 
@@ -99,7 +101,13 @@ impl LakeSnapshot {
 
 impl TableSnapshot {
     pub(crate) fn new(table: &Table, state: Arc<State>) -> Self {
-        Self { name: table.name.clone(), folder: table.folder.clone(), schema: Arc::clone(&table.schema), state }
+        Self {
+            name: table.name.clone(),
+            folder: table.folder.clone(),
+            schema: Arc::clone(&table.schema),
+            footers: table.footers.clone(),
+            state,
+        }
     }
 
     pub fn name(&self) -> &TableName {
@@ -150,6 +158,7 @@ impl TableSnapshot {
             self.name.partition_columns().len(),
             self.name == TableName::Records,
             files.to_vec(),
+            self.footers.clone(),
         ))
     }
 }

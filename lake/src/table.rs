@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::data_file::DataFile;
 use crate::error::{BoxError, Doing, LakeError};
+use crate::footers::Footers;
 use crate::log::{Log, Written};
 use crate::properties;
 use crate::state::State;
@@ -31,6 +32,7 @@ pub(crate) struct Table {
     pub(crate) folder: PathBuf,
     pub(crate) schema: SchemaRef,
     pub(crate) log: Log,
+    pub(crate) footers: Footers,
     state: Mutex<Arc<State>>,
 }
 
@@ -73,7 +75,8 @@ impl Table {
         let Some(state) = log.read(None).await? else { return Ok(None) };
         properties::check_format(&name, state.property(properties::FORMAT))?;
         let schema = schema_of(&name, &state)?;
-        Ok(Some(Self { name, folder, schema, log, state: Mutex::new(state) }))
+        let footers = Footers::of(&name);
+        Ok(Some(Self { name, folder, schema, log, footers, state: Mutex::new(state) }))
     }
 
     /// Opens the table, or creates it when it is not there. Two processes may do so at once.

@@ -8,8 +8,8 @@ use credwatch_schemas::records::{Disposition, column};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
-use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{Expr, ExprFunctionExt};
+use datafusion::functions_aggregate::expr_fn::max;
+use datafusion::logical_expr::{Expr, JoinType};
 use datafusion::prelude::{SessionContext, col, lit};
 
 use crate::scope::{Books, TenantScope};
@@ -114,11 +114,14 @@ fn seen(
     Ok(Some(Arc::new(ScopedTable::new(Arc::clone(table), condition, guarded, is_visible)?)))
 }
 
-/// One row for each finding: its last revision.
+/// One row for each finding: its last revision. Which one that is shows in two narrow columns; only its row is read whole.
 fn last_revisions(context: &SessionContext, findings: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
-    let columns: Vec<Expr> = findings.schema().fields().iter().map(|field| col(field.name())).collect();
-    let newest_first = vec![col("revision").sort(false, false), col("seq").sort(false, false)];
-    let place = row_number().partition_by(vec![col("finding_id")]).order_by(newest_first).build()?.alias("place");
-    let last = context.read_table(findings)?.window(vec![place])?.filter(col("place").eq(lit(1_u64)))?;
-    Ok(last.select(columns)?.into_view())
+    let all = context.read_table(Arc::clone(&findings))?;
+    let last =
+        all.aggregate(vec![col("finding_id")], vec![max(col(column::SEQ)).alias(LAST)])?.select(vec![col(LAST)])?;
+    let rows = context.read_table(findings)?;
+    Ok(rows.join(last, JoinType::LeftSemi, &[column::SEQ], &[LAST], None)?.into_view())
 }
+
+/// A name that no table has.
+const LAST: &str = "__last_seq";

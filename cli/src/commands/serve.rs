@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use credwatch_detectors::{Ask, Engine, Registry, Tick};
+use credwatch_detectors::{Ask, Engine, Pace, Registry, Tick};
 use credwatch_lake::Lake;
 use credwatch_query::Limits;
 use credwatch_server::api::Api;
@@ -25,6 +25,8 @@ use crate::wall_clock::now;
 
 /// New rows are judged at the latest after this long.
 const TICK: Duration = Duration::from_secs(1);
+/// Whether a window has passed is looked at so often. A commit does not wake this: it would be work without an outcome.
+const TICK_OF_WINDOWS: Duration = Duration::from_secs(5);
 /// What one request may cost.
 const LIMITS: Limits =
     Limits { time: Duration::from_secs(30), memory_bytes: 256 << 20, rows: 1_000_000, bytes: 256 << 20 };
@@ -44,10 +46,9 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     let judges = asked.roles.contains(&Part::Detect);
     // The API writes too: its audit, the key of its cursors, the places of consumers, what people say.
     let lake = setting.lake_to_judge().await?;
-    let mut engine = Engine::new(lake.clone(), registry.clone());
     if judges && lake.snapshot().await?.clocks().is_empty() {
         // Detectors hold from the beginning in a lake without clocks. The first commit brings one.
-        engine.tick(&Ask::default(), now()).await?;
+        Engine::new(lake.clone(), registry.clone()).tick(&Ask::default(), now()).await?;
     }
     // Every part writes: records, findings, or the audit.
     upkeep::start(&mut running, &lake, &board, setting.configuration.upkeep);
@@ -55,7 +56,7 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     }
     if judges {
-        detect(&mut running, engine, board.clone(), nudge, |_| {});
+        detect(&mut running, &lake, &registry, &board, nudge, |_| {});
     }
     if asked.roles.contains(&Part::Api) {
         let configured = &setting.configuration;
@@ -72,16 +73,30 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// Judges whatever is new, for good; `told` hears of every tick.
+/// Judges whatever is new, for good; `told` hears of every tick. What somebody waits for never waits for the windows.
 pub(crate) fn detect(
     running: &mut Running,
+    lake: &Lake,
+    registry: &Registry,
+    board: &Board,
+    nudge: Nudge,
+    told: impl Fn(&Tick) + Copy + Send + Sync + 'static,
+) {
+    let engine = |pace| Engine::new(lake.clone(), registry.clone()).only(pace);
+    tick(running, ("detect", TICK), engine(Pace::Eager), board.clone(), nudge, told);
+    tick(running, ("detect-windows", TICK_OF_WINDOWS), engine(Pace::Windowed), board.clone(), Nudge::default(), told);
+}
+
+fn tick(
+    running: &mut Running,
+    (name, period): (&'static str, Duration),
     engine: Engine,
     board: Board,
     nudge: Nudge,
     told: impl Fn(&Tick) + Copy + Send + Sync + 'static,
 ) {
     let engine = Arc::new(Mutex::new(engine));
-    running.add("detect", |stop| async move {
+    running.add(name, |stop| async move {
         let stopped = stop.clone();
         let tick = move || {
             let (engine, stopped) = (Arc::clone(&engine), stopped.clone());
@@ -95,7 +110,7 @@ pub(crate) fn detect(
                 ticked.map(|tick| told(&tick)).map_err(|error| story(&error.into()))
             }
         };
-        Ok(background::start("detect", TICK, nudge, board, stop, tick).await?)
+        Ok(background::start(name, period, nudge, board, stop, tick).await?)
     });
 }
 

@@ -64,8 +64,7 @@ async fn show(setting: &Setting, asked: &Demo, folder: &Path, running: &mut Runn
     history::import(setting, plan, folder).await?;
     let lake = setting.lake_to_judge().await?;
     let registry = setting.registry()?;
-    let mut engine = Engine::new(lake.clone(), registry.clone());
-    tell(&engine.tick(&Ask::default(), now()).await?);
+    tell(&Engine::new(lake.clone(), registry.clone()).tick(&Ask::default(), now()).await?);
     let live = Simulation::history(plan).live(now(), LIVE_DAYS);
     let incidents = live.truths().iter().filter(|truth| truth.is_incident()).count();
     let brokers = setting.configuration.kafka.brokers.clone();
@@ -78,7 +77,7 @@ async fn show(setting: &Setting, asked: &Demo, folder: &Path, running: &mut Runn
     let source = ingest::source(setting, move || wake.nudge()).await?;
     upkeep::start(running, &source.lake, &board, setting.configuration.upkeep);
     running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
-    serve::detect(running, engine, board.clone(), nudge, tell);
+    serve::detect(running, &lake, &registry, &board, nudge, tell);
     serve::api(running, lake, registry, board, &Plan::local(asked.port))?;
     eprintln!("live traffic with {incidents} incidents is on its way; Ctrl-C stops");
     let (name, ended) = running.ended().await;

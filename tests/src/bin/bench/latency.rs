@@ -15,7 +15,8 @@ use crate::server::Server;
 
 const SEED: u64 = 7;
 const PARTITIONS: i32 = 4;
-const EVENTS_A_SECOND: u64 = 5_000;
+/// At most: fewer when the whole bench is asked for fewer.
+const MOST_EVENTS_A_SECOND: u64 = 5_000;
 const SECONDS: u64 = 90;
 /// What has come by then only warms up.
 const WARM: Duration = Duration::from_secs(15);
@@ -23,24 +24,27 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// Whatever takes longer than this would be lost.
 const LONGEST: Duration = Duration::from_secs(60);
 
-pub(crate) async fn measure(broker: &Broker) -> String {
+pub(crate) async fn measure(broker: &Broker, events: u64) -> String {
+    let rate = (events / SECONDS).clamp(1, MOST_EVENTS_A_SECOND);
     let mut section = format!(
-        "## From event to finding\n\n`credwatch serve` with all roles under {EVENTS_A_SECOND} events a second for {SECONDS} s, all detectors; \
+        "## From event to finding\n\n`credwatch serve` with all roles under {rate} events a second for {SECONDS} s, all detectors; \
          a call that meets another org comes every second, and the API is asked every {} ms.\n\n\
-         | flush | findings | p50, s | p99, s | longest, s | CPU seconds a second | peak memory, MiB |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+         | flush | findings | p50, s | p99, s | longest, s | one look at the API, s | CPU seconds a second | peak memory, MiB |\n\
+         | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         BETWEEN_LOOKS.as_millis()
     );
     let mut longest = Vec::new();
     for flush in ["5.0", "1.0"] {
         let topic = format!("latency-{}", flush.replace('.', "-"));
         broker.create_topic(&topic, PARTITIONS).await;
-        let run = with_flush(broker, &topic, flush);
+        let run = with_flush(broker, &topic, flush, rate);
         let row = format!(
-            "| {flush} s | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} |\n",
+            "| {flush} s | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} |\n",
             run.took.len(),
             run.within(0.5),
             run.within(0.99),
             run.within(1.0),
+            run.look,
             run.cpu,
             run.peak_mib
         );
@@ -55,9 +59,11 @@ pub(crate) async fn measure(broker: &Broker) -> String {
     section
 }
 
-/// What a run came to: how long each finding took, ascending; CPU seconds a second; and peak memory.
+/// What a run came to: how long each finding took, ascending; how long the API took to show them, on average; CPU seconds
+/// a second; and peak memory.
 struct Run {
     took: Vec<f64>,
+    look: f64,
     cpu: f64,
     peak_mib: f64,
 }
@@ -68,11 +74,11 @@ impl Run {
     }
 }
 
-fn with_flush(broker: &Broker, topic: &str, flush: &str) -> Run {
+fn with_flush(broker: &Broker, topic: &str, flush: &str, rate: u64) -> Run {
     let program = Program::fresh();
     let server = Server::start(&program, broker, topic, &[("CREDWATCH_KAFKA__FLUSH_SECONDS", flush)]);
     let begin = Instant::now();
-    let (sent, seen) = send_and_watch(broker, topic, &server.address);
+    let (sent, (seen, look)) = send_and_watch(broker, topic, rate, &server.address);
     let cpu = cpu_of(server.id()) / begin.elapsed().as_secs_f64();
     let peak_mib = peak_of(server.id());
     let judged = sent.iter().filter(|(_, at)| at.duration_since(begin) > WARM);
@@ -84,17 +90,17 @@ fn with_flush(broker: &Broker, topic: &str, flush: &str) -> Run {
         .collect();
     took.sort_by(f64::total_cmp);
     server.stop();
-    Run { took, cpu, peak_mib }
+    Run { took, look, cpu, peak_mib }
 }
 
 type Times = BTreeMap<String, Instant>;
 
 /// When each marker was sent, and when it was first seen. The last ones get their time to be seen.
-fn send_and_watch(broker: &Broker, topic: &str, api: &str) -> (Times, Times) {
+fn send_and_watch(broker: &Broker, topic: &str, rate: u64, api: &str) -> (Times, (Times, f64)) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| watch(api, &done));
-        let sent = produce(&broker.producer(&[("linger.ms", "5"), ("compression.type", "zstd")]), topic);
+        let sent = produce(&broker.producer(&[("linger.ms", "5"), ("compression.type", "zstd")]), topic, rate);
         std::thread::sleep(LONGEST);
         done.store(true, Ordering::Relaxed);
         (sent, watch.join().expect("watching"))
@@ -102,19 +108,19 @@ fn send_and_watch(broker: &Broker, topic: &str, api: &str) -> (Times, Times) {
 }
 
 /// Sends traffic that says it is of now, and a marker every second; when each marker was sent.
-fn produce(feed: &Feed, topic: &str) -> Times {
-    let traffic = Simulation::history(Plan::of_events(SEED, EVENTS_A_SECOND * SECONDS)).traffic();
+fn produce(feed: &Feed, topic: &str, rate: u64) -> Times {
+    let traffic = Simulation::history(Plan::of_events(SEED, rate * SECONDS)).traffic();
     let (mut markers, begin) = (BTreeMap::new(), Instant::now());
     for (number, mut one) in (0_u64..).zip(traffic) {
-        let due = Duration::from_micros(number * 1_000_000 / EVENTS_A_SECOND);
+        let due = Duration::from_micros(number * 1_000_000 / rate);
         if let Some(early) = due.checked_sub(begin.elapsed()).filter(|early| early.as_millis() > 5) {
             std::thread::sleep(early);
         }
         one.event.time = Some(now());
         let partition = i32::try_from(number % 4).expect("few");
         feed.send(topic, partition, one.json().expect("an event is JSON").as_bytes());
-        if number % EVENTS_A_SECOND == 0 {
-            let name = format!("marker-{}", number / EVENTS_A_SECOND);
+        if number % rate == 0 {
+            let name = format!("marker-{}", number / rate);
             feed.send(topic, partition, marker(&name).as_bytes());
             markers.insert(name, Instant::now());
         }
@@ -131,12 +137,14 @@ fn marker(name: &str) -> String {
     .to_string()
 }
 
-/// When the finding about each marker was first shown.
-fn watch(api: &str, done: &AtomicBool) -> Times {
-    let mut seen = BTreeMap::new();
+/// When the finding about each marker was first shown, and the seconds that one answer took, on average.
+fn watch(api: &str, done: &AtomicBool) -> (Times, f64) {
+    let (mut seen, mut looks, mut waited) = (BTreeMap::new(), 0_u32, Duration::ZERO);
     let path = format!("{api}/v1/findings?detector=cross-tenant-lookup&severity=critical&limit=1000");
     while !done.load(Ordering::Relaxed) {
+        let begin = Instant::now();
         let answer = ureq::get(&path).call().ok().and_then(|mut answer| answer.body_mut().read_json().ok());
+        (looks, waited) = (looks + 1, waited + begin.elapsed());
         let findings = answer.as_ref().and_then(|answer: &serde_json::Value| answer["findings"].as_array());
         for finding in findings.into_iter().flatten() {
             if let Some(marker) = finding["subject"]["connection_id"].as_str() {
@@ -145,7 +153,7 @@ fn watch(api: &str, done: &AtomicBool) -> Times {
         }
         std::thread::sleep(BETWEEN_LOOKS);
     }
-    seen
+    (seen, waited.as_secs_f64() / f64::from(looks.max(1)))
 }
 
 fn now() -> Micros {

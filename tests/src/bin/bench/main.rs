@@ -41,7 +41,7 @@ async fn main() {
 async fn measure(part: &str, events: u64) -> String {
     match part {
         "reading" => reading::measure(&Broker::start(Listeners::Plain), events).await,
-        "latency" => latency::measure(&Broker::start(Listeners::Plain)).await,
+        "latency" => latency::measure(&Broker::start(Listeners::Plain), events).await,
         "judging" => judging::measure(events).await,
         _ => idle::measure(&Broker::start(Listeners::Plain)).await,
     }
