@@ -25,7 +25,7 @@ pub(crate) struct Config {
 
 /// Where, for whom and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct Entrance {
     pub(crate) address: SocketAddr,
     pub(crate) door: Door,
     pub(crate) transport: Transport,
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     pub(crate) public_url: Option<String>,
 }
 
-impl Plan {
+impl Entrance {
     /// For the operator of this machine, on its loopback.
     pub(crate) fn local(port: u16) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -67,8 +67,8 @@ fn transport(config: &Config) -> anyhow::Result<Transport> {
 mod tests {
     use super::*;
 
-    fn plan(config: &Config, address: &str) -> anyhow::Result<Plan> {
-        Plan::of(config, Some(address.parse().unwrap()), None)
+    fn plan(config: &Config, address: &str) -> anyhow::Result<Entrance> {
+        Entrance::of(config, Some(address.parse().unwrap()), None)
     }
 
     #[test]

@@ -195,7 +195,10 @@ async fn files_and_other_catalogs_cannot_be_named() {
 #[tokio::test]
 async fn the_information_schema_lists_only_the_sessions_tables() {
     let listed = ask(&of_org("org_a"), "SELECT table_name FROM information_schema.tables ORDER BY 1").await.unwrap();
-    assert_eq!(listed, "table_name\nduplicates\nevents\nfindings\nfindings_current\nrejects\n");
+    assert_eq!(
+        listed,
+        "table_name\ncalls\nduplicates\nevents\nfield_coverage\nfindings\nfindings_current\nfirst_seen_destinations\ngrants_asof\nrefreshes\nrejects\n"
+    );
     assert!(ask(&of_org("org_a"), "SHOW TABLES").await.unwrap().contains("findings_current"));
     assert!(ask(&of_org("org_a"), "DESCRIBE events").await.unwrap().contains("dest_host"));
     assert!(ask(&of_org("org_a"), "SHOW COLUMNS FROM events").await.unwrap().contains("dest_host"));

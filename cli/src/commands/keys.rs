@@ -205,7 +205,7 @@ mod tests {
         let expected = "\
 ID                NAME      ROLE      ORGS          LAST USED  STATE
 0123456789abcdef  siem      exporter  (every org)   never      good
-0123456789abcdef  old siem  exporter  org_a, org_b  never      expired 1970-01-01T00:00:00.000000Z
+0123456789abcdef  old�siem  exporter  org_a, org_b  never      expired 1970-01-01T00:00:00.000000Z
 ";
         assert_eq!(text(&[key("siem", None), expired], Micros(1)), expected);
     }

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use crate::args::{Part, Serve};
 use crate::commands::ingest;
 use crate::error_chain::story;
-use crate::listening::Plan;
+use crate::listening::Entrance;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
 use crate::upkeep;
@@ -61,8 +61,8 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     if asked.roles.contains(&Part::Api) {
         let configured = &setting.configuration;
         let address = asked.listen.or(configured.listen);
-        let plan = Plan::of(&configured.api, address, configured.public_url.as_deref())?;
-        api(&mut running, lake, registry, board, &plan)?;
+        let entrance = Entrance::of(&configured.api, address, configured.public_url.as_deref())?;
+        api(&mut running, lake, registry, board, &entrance)?;
     }
     let early = tokio::select! {
         asked = asked_to_stop() => asked,
@@ -120,7 +120,7 @@ pub(crate) fn api(
     lake: Lake,
     registry: Registry,
     board: Board,
-    plan: &Plan,
+    entrance: &Entrance,
 ) -> anyhow::Result<()> {
     let metrics = PrometheusBuilder::new().install_recorder().context("starting the metrics")?;
     let histograms = metrics.clone();
@@ -132,10 +132,10 @@ pub(crate) fn api(
         }
         Ok(())
     });
-    let listening = Listening::bind(plan.address, plan.door, &plan.transport)?;
+    let listening = Listening::bind(entrance.address, entrance.door, &entrance.transport)?;
     eprintln!("listening on {}", listening.url());
-    let api = Api::new(lake, registry, LIMITS, board, metrics, plan.door, now);
-    let api = match &plan.public_url {
+    let api = Api::new(lake, registry, LIMITS, board, metrics, entrance.door, now);
+    let api = match &entrance.public_url {
         Some(url) => api.reached_at(url)?,
         None => api,
     };

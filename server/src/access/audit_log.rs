@@ -78,7 +78,7 @@ async fn write_all(lake: Lake, clock: Clock, mut queue: mpsc::Receiver<Waiting>)
         let (rows, told): (Vec<AuditRow>, Vec<_>) = together.drain(..).map(|one| (one.row, one.durable)).unzip();
         match commit(&lake, &rows, clock).await {
             // Whoever gave up waiting is not there to be told.
-            Ok(()) => told.into_iter().for_each(|durable| drop(durable.send(()))),
+            Ok(()) => told.into_iter().for_each(|durable| durable.send(()).unwrap_or_default()),
             Err(error) => tracing::error!(%error, rows = rows.len(), "the audit could not be written"),
         }
         commits += 1;

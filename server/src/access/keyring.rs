@@ -46,6 +46,15 @@ impl Keyring {
         Ok(holders)
     }
 
+    /// The same, read again for a key that is not among those known: it may have been made a moment ago.
+    pub(crate) async fn holders_now(&self) -> Result<Arc<Holders>, KeyError> {
+        let mut known = self.known.lock().await;
+        let fresh = self.read(known.take()).await?;
+        let holders = Arc::clone(&fresh.holders);
+        *known = Some(fresh);
+        Ok(holders)
+    }
+
     async fn read(&self, known: Option<Known>) -> Result<Known, KeyError> {
         // Asked before the table is: what is committed after it must not count as known.
         let as_of = Instant::now();

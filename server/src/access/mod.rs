@@ -29,7 +29,6 @@ pub use holder::Holder;
 pub use key::{Key, Unreadable};
 use keyring::Keyring;
 pub use keys::{Draft, KeyError, KeyInfo, Keys, Revoked};
-pub(crate) use principal::Principal;
 use rate::Rates;
 pub(crate) use rate::Wait;
 

@@ -24,6 +24,7 @@ pub(super) struct Rates {
     keys: DefaultKeyedRateLimiter<String>,
     changes: DefaultKeyedRateLimiter<String>,
     refused: DefaultDirectRateLimiter,
+    second_looks: DefaultDirectRateLimiter,
     clock: DefaultClock,
 }
 
@@ -37,6 +38,7 @@ impl Default for Rates {
             keys: RateLimiter::keyed(Quota::per_second(A_SECOND).allow_burst(AT_ONCE)),
             changes: RateLimiter::keyed(Quota::per_second(CHANGES_A_SECOND).allow_burst(CHANGES_AT_ONCE)),
             refused: RateLimiter::direct(Quota::per_second(REFUSED_A_SECOND).allow_burst(REFUSED_AT_ONCE)),
+            second_looks: RateLimiter::direct(Quota::per_second(REFUSED_A_SECOND)),
             clock: DefaultClock::default(),
         }
     }
@@ -47,6 +49,11 @@ impl Rates {
     pub(super) fn admit(&self, principal: &str) -> Result<(), Wait> {
         let admitted = self.keys.check_key(&principal.to_owned());
         admitted.map_err(|not| Wait(not.wait_time_from(self.clock.now())))
+    }
+
+    /// Whether the table of keys may be read once more for a key that is not known.
+    pub(super) fn look_again(&self) -> bool {
+        self.second_looks.check().is_ok()
     }
 
     pub(super) fn admit_change(&self, principal: &str) -> Result<(), Wait> {

@@ -13,7 +13,7 @@ use super::{Door, Draft, Key, Keys};
 use crate::world::{NOW, World, request};
 
 /// Every route behind the gate, and what it takes.
-const ROUTES: [(&str, &str, Option<Right>); 13] = [
+const ROUTES: [(&str, &str, Option<Right>); 20] = [
     ("GET", "/v1/findings", Some(Right::ReadFindings)),
     ("GET", "/v1/findings/f_a", Some(Right::ReadFindings)),
     ("POST", "/v1/findings/f_a/triage", Some(Right::Triage)),
@@ -22,6 +22,13 @@ const ROUTES: [(&str, &str, Option<Right>); 13] = [
     ("GET", "/v1/sql/q1", Some(Right::RunSql)),
     ("DELETE", "/v1/sql/q1", Some(Right::RunSql)),
     ("GET", "/v1/who-used/conn_1", Some(Right::RunSql)),
+    ("GET", "/v1/events?limit=1", Some(Right::PullEvents)),
+    ("GET", "/v1/findings/revisions?limit=1", Some(Right::PullEvents)),
+    ("GET", "/api/v1/logs?limit=1&wait=0", Some(Right::PullEvents)),
+    ("POST", "/api/v2/auditevents?wait=0", Some(Right::PullEvents)),
+    ("GET", "/v1/windows/2026-06-01T09:14Z", Some(Right::PullEvents)),
+    ("GET", "/v1/consumers/c/offset", Some(Right::PullEvents)),
+    ("PUT", "/v1/consumers/c/offset", Some(Right::PullEvents)),
     ("GET", "/v1/keys", Some(Right::ManageKeys)),
     ("POST", "/v1/keys", Some(Right::ManageKeys)),
     ("DELETE", "/v1/keys/0123456789abcdef", Some(Right::ManageKeys)),
@@ -36,6 +43,8 @@ async fn closed() -> World {
 fn body(method: &str, path: &str) -> Option<Value> {
     match (method, path) {
         ("POST", "/v1/sql") => Some(json!({"sql": "SELECT count(*) AS n FROM events"})),
+        ("POST", "/api/v2/auditevents?wait=0") => Some(json!({"limit": 1})),
+        ("PUT", _) => Some(json!({"cursor": "x"})),
         ("POST", _) => Some(json!({"name": "x", "role": "viewer"})),
         _ => None,
     }
@@ -133,7 +142,6 @@ async fn a_bad_key_is_refused_by_what_is_wrong_with_it_and_is_nobody_even_on_loo
         expires_time: Some(NOW),
     };
     let expired = Keys::new(world.lake.clone()).create(&draft, "operator", NOW.plus(-DAY)).await.unwrap();
-    tokio::time::sleep(super::keyring::FRESH).await;
     world.get_as(&expired, "/v1/findings").await.is_problem(StatusCode::UNAUTHORIZED, "key_expired");
     assert_eq!(world.get("/v1/findings").await.status, StatusCode::OK, "without a key it is the local operator");
 }
@@ -191,6 +199,7 @@ async fn what_cannot_be_recorded_is_not_answered() {
     let answer = world.get_as(&key, "/v1/findings").await;
     answer.is_problem(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable");
     assert!(!answer.body.contains("f_a"));
+    std::fs::remove_dir_all(&folder).unwrap();
     std::fs::rename(folder.with_extension("away"), &folder).unwrap();
     assert_eq!(world.get_as(&key, "/v1/findings").await.status, StatusCode::OK);
 }
@@ -200,8 +209,9 @@ async fn while_the_keys_cannot_be_read_nobody_is_recognised() {
     let world = closed().await;
     let key = world.key(Role::Viewer, &[]).await;
     assert_eq!(world.get_as(&key, "/v1/findings").await.status, StatusCode::OK);
-    let folder = std::path::PathBuf::from(world.lake.url()).join("keys");
-    std::fs::rename(&folder, folder.with_extension("away")).unwrap();
+    let log = std::path::PathBuf::from(world.lake.url()).join("keys/_delta_log");
+    std::fs::rename(&log, log.with_extension("away")).unwrap();
+    std::fs::write(&log, "no folder any more").unwrap();
     tokio::time::sleep(super::keyring::FRESH).await;
     world.get_as(&key, "/v1/findings").await.is_problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
 }
@@ -214,7 +224,6 @@ async fn a_key_made_over_the_api_works_is_listed_without_its_secret_and_can_be_r
     let made = world.send_as(&admin, "POST", "/v1/keys", &asked).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     let key = Key::parse(made.json()["key"].as_str().unwrap()).unwrap();
-    tokio::time::sleep(super::keyring::FRESH).await;
     assert_eq!(world.get_as(&key, "/v1/whoami").await.json()["orgs"], json!(["org_a"]));
     let listed = world.get_as(&admin, "/v1/keys").await;
     let siem = listed.json()["keys"].as_array().unwrap().iter().find(|one| one["name"] == "siem").unwrap().clone();

@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(numbers(reader.map(Result::unwrap)), [0, 1, 2, 3, 4]);
         assert_eq!(
             numbers(StreamReader::try_new(&written(Streamed::Arrow, &[])[..], None).unwrap().map(Result::unwrap)),
-            []
+            [0_i64; 0]
         );
     }
 

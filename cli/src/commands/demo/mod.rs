@@ -22,7 +22,7 @@ use crate::args::Demo;
 use crate::commands::{ingest, serve};
 use crate::configuration::Configuration;
 use crate::finding_text;
-use crate::listening::Plan;
+use crate::listening::Entrance;
 use crate::output;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
@@ -78,7 +78,7 @@ async fn show(setting: &Setting, asked: &Demo, folder: &Path, running: &mut Runn
     upkeep::start(running, &source.lake, &board, setting.configuration.upkeep);
     running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     serve::detect(running, &lake, &registry, &board, nudge, tell);
-    serve::api(running, lake, registry, board, &Plan::local(asked.port))?;
+    serve::api(running, lake, registry, board, &Entrance::local(asked.port))?;
     eprintln!("live traffic with {incidents} incidents is on its way; Ctrl-C stops");
     let (name, ended) = running.ended().await;
     ended.and_then(|()| Err(anyhow!("it ended by itself"))).context(name)

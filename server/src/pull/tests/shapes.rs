@@ -26,7 +26,8 @@ async fn the_bare_array_names_a_next_page_on_every_answer_also_on_an_empty_one()
 #[tokio::test]
 async fn okta_clients_say_ssws_and_their_order() {
     let world = World::new().await;
-    let asked = world.get_with("/api/v1/logs?wait=0&sortOrder=ASCENDING", &[("authorization", "SSWS key")]).await;
+    let sent = format!("SSWS {}", world.key().await);
+    let asked = world.get_with("/api/v1/logs?wait=0&sortOrder=ASCENDING", &[("authorization", &sent)]).await;
     assert_eq!(asked.status, StatusCode::OK);
 }
 

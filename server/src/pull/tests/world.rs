@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use credwatch_detectors::Registry;
 use credwatch_lake::{Access, Appended, Change, Committed, Lake, TableName};
 use credwatch_query::Limits;
+use credwatch_schemas::access::{Reach, Role};
 use credwatch_schemas::batch::ValidBatch;
 use credwatch_schemas::finding::{FINDINGS, Finding};
 use credwatch_schemas::position::{Partition, Progress};
@@ -19,8 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use crate::access::Door;
-use crate::access::Door;
+use crate::access::{Door, Draft, Keys};
 use crate::api::{Api, routes};
 use crate::background::Board;
 
@@ -63,6 +63,12 @@ impl World {
         let lake = open(&folder).await;
         let api = api(&lake);
         Self { folder, lake, api, offset: 0 }
+    }
+
+    /// A key that may pull.
+    pub(super) async fn key(&self) -> String {
+        let draft = Draft { name: "siem".into(), role: Role::Exporter, reach: Reach::Operator, expires_time: None };
+        Keys::new(self.lake.clone()).create(&draft, "operator", now()).await.unwrap().reveal()
     }
 
     /// Another server process over the same tables.
