@@ -25,6 +25,7 @@ pub mod kafka;
 pub mod raw_record;
 pub mod redact;
 mod rejection;
+mod special;
 mod typed;
 
 pub use accumulate::{Accumulator, ClockRule, Cut};
