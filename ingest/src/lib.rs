@@ -22,6 +22,7 @@ mod field;
 pub mod import;
 mod json;
 pub mod kafka;
+mod plain;
 pub mod raw_record;
 pub mod redact;
 mod rejection;
