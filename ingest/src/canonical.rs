@@ -8,8 +8,9 @@ use std::cmp::Ordering;
 
 use sha2::{Digest, Sha256};
 
-use crate::json::Json;
+use crate::json::{Json, Member};
 use crate::redact::Redactor;
+use crate::special::{self, is_special};
 
 /// Why a value cannot be brought into this form.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ fn sort(json: &mut Json<'_>, duplicate: &mut Option<String>) -> Depth {
         Json::TooDeep => true,
         Json::List(values) => values.iter_mut().any(|value| sort(value, duplicate) == Depth::TooDeep),
         Json::Object(members) => {
-            members.sort_by(|(one, _), (other, _)| utf16_order(one, other));
+            sort_members(members);
             if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
                 duplicate.get_or_insert_with(|| pair[0].0.clone().into_owned());
             }
@@ -49,14 +50,43 @@ fn sort(json: &mut Json<'_>, duplicate: &mut Option<String>) -> Depth {
     if deep { Depth::TooDeep } else { Depth::Fine }
 }
 
-/// The order of two keys by UTF-16 code units. It is the order of their bytes, except that characters above U+FFFF
-/// (first byte F0 and more) stand before U+E000 to U+FFFF (first byte EE and EF).
-fn utf16_order(one: &str, other: &str) -> Ordering {
+/// Most keys differ in their first eight bytes: those are read once a key and compared as one number, and only keys
+/// that are alike so far are compared whole.
+fn sort_members(members: &mut [Member<'_>]) {
+    members.sort_by_cached_key(|(key, _)| first_bytes(key));
+    for alike in members.chunk_by_mut(|(one, _), (other, _)| first_bytes(one) == first_bytes(other)) {
+        if alike.len() > 1 {
+            alike.sort_by(|(one, _), (other, _)| utf16_order(one, other));
+        }
+    }
+}
+
+/// The beginning of a key as a number: in the order of keys, as far as eight bytes tell.
+pub(crate) fn first_bytes(key: &str) -> u64 {
+    let key = key.as_bytes();
+    let bytes = key.first_chunk().copied().unwrap_or_else(|| {
+        let mut padded = [0; 8];
+        padded[..key.len()].copy_from_slice(key);
+        padded
+    });
+    let is_ascii = u64::from_ne_bytes(bytes) & 0x8080_8080_8080_8080 == 0;
+    u64::from_be_bytes(if is_ascii { bytes } else { bytes.map(rank) })
+}
+
+/// The order of two keys by UTF-16 code units.
+pub(crate) fn utf16_order(one: &str, other: &str) -> Ordering {
     let (left, right) = (one.as_bytes(), other.as_bytes());
     let place = left.iter().zip(right).position(|(a, b)| a != b).unwrap_or(left.len().min(right.len()));
-    match (left.get(place), right.get(place)) {
-        (Some(a), Some(b)) if *a >= 0xEE && *b >= 0xEE => one.encode_utf16().cmp(other.encode_utf16()),
-        (a, b) => a.cmp(&b),
+    left.get(place).copied().map(rank).cmp(&right.get(place).copied().map(rank))
+}
+
+/// What a byte of UTF-8 counts where two texts first differ. The order of UTF-16 is that of the bytes, except that
+/// characters above U+FFFF (first byte F0 to F4) stand before U+E000 to U+FFFF (first byte EE and EF).
+fn rank(byte: u8) -> u8 {
+    match byte {
+        0xEE | 0xEF => byte + 5,
+        0xF0.. => byte - 2,
+        _ => byte,
     }
 }
 
@@ -129,7 +159,7 @@ fn separate(place: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn write_number(digits: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_number(digits: &str, out: &mut Vec<u8>) {
     let is_integer = !digits.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
     let value = if is_integer { None } else { digits.parse::<f64>().ok().filter(|value| value.is_finite()) };
     match value {
@@ -141,17 +171,24 @@ fn write_number(digits: &str, out: &mut Vec<u8>) {
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
+    if special::first(text.as_bytes()).is_some() {
+        write_escaped(text, out);
+    } else {
+        out.extend_from_slice(text.as_bytes());
+    }
+    out.push(b'"');
+}
+
+fn write_escaped(text: &str, out: &mut Vec<u8>) {
     let mut clean_from = 0;
     for (place, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
+        if is_special(byte) {
+            out.extend_from_slice(&text.as_bytes()[clean_from..place]);
+            clean_from = place + 1;
+            write_escape(byte, out);
         }
-        out.extend_from_slice(&text.as_bytes()[clean_from..place]);
-        clean_from = place + 1;
-        write_escape(byte, out);
     }
     out.extend_from_slice(&text.as_bytes()[clean_from..]);
-    out.push(b'"');
 }
 
 fn write_escape(byte: u8, out: &mut Vec<u8>) {
@@ -283,6 +320,13 @@ mod tests {
         #[test]
         fn keys_are_in_utf16_order(one in "\\PC{0,4}", other in "\\PC{0,4}") {
             prop_assert_eq!(utf16_order(&one, &other), one.encode_utf16().cmp(other.encode_utf16()));
+        }
+
+        #[test]
+        fn members_are_in_the_order_of_their_keys(keys in proptest::collection::vec("[\\x00a-c\u{e000}\u{10000}é]{0,10}", 0..12)) {
+            let mut members: Vec<Member<'_>> = keys.iter().map(|key| (key.as_str().into(), Json::Null)).collect();
+            sort_members(&mut members);
+            prop_assert!(members.is_sorted_by_key(|(key, _)| key.encode_utf16().collect::<Vec<_>>()));
         }
 
         #[test]

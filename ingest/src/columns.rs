@@ -19,7 +19,7 @@ use credwatch_schemas::reject::Reason;
 use credwatch_schemas::time::Micros;
 
 use crate::draft::Draft;
-use crate::field::{EVENT_ID, ORG_ID, SOURCE, TIME};
+use crate::field::{ATTRIBUTES, EVENT_ID, ORG_ID, SOURCE, TIME};
 use crate::rejection::Known;
 use crate::typed::{StepValue, Value};
 
@@ -100,12 +100,10 @@ impl Columns {
         self.reason.append_null();
         self.detail.append_null();
         self.raw.append_null();
-        for (column, value) in self.fields.iter_mut().zip(draft.values()) {
-            if let Some(value) = value {
-                self.bytes += column.append(self.rows, value);
-            }
+        for (index, value) in draft.values() {
+            self.bytes += self.fields[*index].append(self.rows, value);
         }
-        if let Some(Column::Map(map)) = self.fields.last_mut().filter(|_| !draft.attributes().is_empty()) {
+        if let (Column::Map(map), false) = (&mut self.fields[ATTRIBUTES], draft.attributes().is_empty()) {
             self.bytes += map.append(self.rows, draft.attributes());
         }
         self.rows += 1;

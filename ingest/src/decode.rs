@@ -21,6 +21,7 @@ use crate::columns::{Columns, Place, Reject};
 use crate::draft::Draft;
 use crate::field::{EVENT_ID, ORG_ID, SOURCE};
 use crate::json::{self, Document, Json, NotJson};
+use crate::plain::{self, Plain};
 use crate::raw_record::RawRecord;
 use crate::redact::Redactor;
 use crate::redact::key::RedactionKey;
@@ -120,6 +121,13 @@ impl<'a> Reading<'a, '_> {
     fn document(&mut self) -> Result<(), Rejection> {
         let text = self.text()?;
         let headers = Envelope::of_headers(self.record.headers);
+        if headers.is_none()
+            && self.decoder.limits.levels >= plain::LEVELS
+            && let Some(plain) = plain::read(text)
+        {
+            self.plain(plain, text);
+            return Ok(());
+        }
         match json::read(text, self.decoder.limits.levels) {
             Err(NotJson(what)) => Err(Rejection::new(Reason::NotJson, what)),
             Ok(Document::One(json)) => {
@@ -171,6 +179,17 @@ impl<'a> Reading<'a, '_> {
         Ok(())
     }
 
+    /// A record that is one object in the usual spelling. Mostly it is neither an envelope nor suspect, and then its
+    /// canonical form is there already.
+    fn plain(&mut self, plain: Plain<'a>, raw: &str) {
+        let json = Json::Object(plain.members);
+        if Envelope::is_around(&json) || self.decoder.redactor.suspects(raw.as_bytes()) {
+            return self.value(json, raw, None, None);
+        }
+        let hash = ContentHash::of(&plain.canonical);
+        self.row(Candidate { json, envelope: None, place: None, may_hold_secrets: false }, hash, raw);
+    }
+
     /// A record's only value, or one of its list.
     fn value(&mut self, mut json: Json<'a>, raw: &str, headers: Option<Envelope<'a>>, place: Option<usize>) {
         if let Err(flaw) = sort_keys(&mut json) {
@@ -212,10 +231,14 @@ impl<'a> Reading<'a, '_> {
             return self.reject(raw.as_bytes(), None, Rejection::new(Reason::NotObject, detail));
         }
         let hash = candidate.hash(&self.decoder.redactor, raw.len());
+        self.row(candidate, hash, raw);
+    }
+
+    fn row(&mut self, candidate: Candidate<'a>, hash: ContentHash, raw: &str) {
         let mut draft = Draft::new();
         let read = self.read(candidate, &mut draft).and_then(|()| check(&draft, self.record.arrival));
         match read {
-            Ok(time) => self.accept(time, hash, draft),
+            Ok(time) => self.accept(time, hash, &mut draft),
             Err(rejection) => {
                 let known = draft.known();
                 self.reject(raw.as_bytes(), Some(hash.column()), Rejection { known, ..rejection });
@@ -243,7 +266,7 @@ impl<'a> Reading<'a, '_> {
         read
     }
 
-    fn accept(&mut self, time: Micros, hash: ContentHash, mut draft: Draft<'a>) {
+    fn accept(&mut self, time: Micros, hash: ContentHash, draft: &mut Draft<'a>) {
         let place = self.next_place();
         if draft.text(EVENT_ID).is_none_or(str::is_empty) {
             let id = match self.binding.identity {
@@ -253,7 +276,7 @@ impl<'a> Reading<'a, '_> {
             draft.set(EVENT_ID, Value::Text(Cow::Owned(id)));
         }
         draft.settle_attributes();
-        self.columns.push_event(place, time, hash.column(), &draft);
+        self.columns.push_event(place, time, hash.column(), draft);
         let ahead_of = self.record.arrival.min(self.record.now).plus(MOST_AHEAD_OF_CLOCK);
         if time <= ahead_of {
             self.latest = self.latest.max(Some(time));

@@ -11,9 +11,12 @@ use crate::json::Json;
 use crate::rejection::Known;
 use crate::typed::Value;
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Draft<'a> {
-    values: Vec<Option<Value<'a>>>,
+    /// The fields that are set, with their index in [`FIELDS`]; most are not.
+    values: Vec<(usize, Value<'a>)>,
+    /// For each field the place of its value.
+    places: [Option<u8>; FIELDS.len()],
     attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// The source, where neither payload nor envelope nor binding names one.
     supposed_source: Option<&'static str>,
@@ -21,11 +24,19 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new() -> Self {
-        Self { values: vec![None; FIELDS.len()], attributes: Vec::new(), supposed_source: None }
+        let values = Vec::with_capacity(FIELDS.len());
+        Self { values, places: [None; FIELDS.len()], attributes: Vec::new(), supposed_source: None }
     }
 
     pub(crate) fn set(&mut self, index: usize, value: Value<'a>) {
-        self.values[index] = Some(value);
+        const _: () = assert!(FIELDS.len() <= u8::MAX as usize, "a place is a byte");
+        match self.places[index] {
+            Some(place) => self.values[usize::from(place)].1 = value,
+            None => {
+                self.places[index] = u8::try_from(self.values.len()).ok();
+                self.values.push((index, value));
+            }
+        }
     }
 
     /// Sets a field by its name, which must be one.
@@ -61,10 +72,11 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn value(&self, index: usize) -> Option<&Value<'a>> {
-        self.values[index].as_ref()
+        self.places[index].map(|place| &self.values[usize::from(place)].1)
     }
 
-    pub(crate) fn values(&self) -> &[Option<Value<'a>>] {
+    /// The fields that are set, in any order, each with its index in [`FIELDS`].
+    pub(crate) fn values(&self) -> &[(usize, Value<'a>)] {
         &self.values
     }
 

@@ -9,6 +9,7 @@ pub(crate) const KIND: usize = place("kind");
 pub(crate) const EVENT_ID: usize = place("event_id");
 pub(crate) const SOURCE: usize = place("source");
 pub(crate) const ORG_ID: usize = place("org_id");
+pub(crate) const ATTRIBUTES: usize = place("attributes");
 
 /// Slots of the look-up table: a power of two, large enough that most fields have one for themselves.
 const SLOTS: usize = 512;

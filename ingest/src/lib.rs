@@ -22,9 +22,11 @@ mod field;
 pub mod import;
 mod json;
 pub mod kafka;
+mod plain;
 pub mod raw_record;
 pub mod redact;
 mod rejection;
+mod special;
 mod typed;
 
 pub use accumulate::{Accumulator, ClockRule, Cut};

@@ -26,7 +26,7 @@ use crate::data_file::{Bounds, DataFile};
 use crate::error::{BoxError, Doing, LakeError};
 use crate::fail_point;
 use crate::parquet_file::{Order, encode};
-use crate::recognition::Recognition;
+use crate::recognition::{Recognised, Recognition};
 use crate::standing::{Standing, ingest_time, last_seq, standing, transactions_to_set};
 use crate::state::State;
 use crate::table::{Edit, Landed, Table};
@@ -58,7 +58,7 @@ pub enum Appended {
 #[derive(Debug)]
 struct Prepared {
     files: Vec<(DataFile, Bytes)>,
-    repeats: Vec<bool>,
+    recognised: Recognised,
     first_seq: i64,
     counts: [usize; 3],
 }
@@ -82,7 +82,7 @@ pub(crate) async fn append(
         let edit = write(table, &prepared, &state, &batch, now).await?;
         match commit(table, &state, &edit).await? {
             Landed::Done(version) => {
-                memory.learn(batch.rows(), &prepared.repeats, edit.add.iter().map(|file| Arc::clone(&file.path)));
+                memory.learn(&prepared.recognised, edit.add.iter().map(|file| Arc::clone(&file.path)));
                 return Ok(committed(version, &prepared));
             }
             Landed::Lost => discard(table, &edit).await,
@@ -110,16 +110,16 @@ async fn prepare(
 }
 
 fn prepare_now(memory: &mut Recognition, batch: &ValidBatch, state: &State, now: Micros) -> Result<Prepared, BoxError> {
-    let repeats = memory.repeats(batch.rows(), state)?;
+    let recognised = memory.recognise(batch.rows(), state)?;
     let stamp = ingest_time(&state.transactions, now);
     let last_seq = last_seq(&state.transactions);
-    let parts = arrange(batch.rows(), &repeats, last_seq, stamp)?;
+    let parts = arrange(batch.rows(), &recognised.repeats, last_seq, stamp)?;
     let count = |disposition: Disposition| {
         parts.iter().filter(|part| part.disposition == disposition.as_str()).map(|part| part.rows.num_rows()).sum()
     };
     let counts = Disposition::ALL.map(count);
     let files = parts.iter().map(|part| encode_part(part, now)).collect::<Result<_, _>>()?;
-    Ok(Prepared { files, repeats, first_seq: last_seq + 1, counts })
+    Ok(Prepared { files, recognised, first_seq: last_seq + 1, counts })
 }
 
 fn encode_part(part: &Part, now: Micros) -> Result<(DataFile, Bytes), BoxError> {

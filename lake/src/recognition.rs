@@ -49,6 +49,14 @@ struct Resident {
     last_used: u64,
 }
 
+/// What a batch holds, against one state of the table.
+#[derive(Debug)]
+pub(crate) struct Recognised {
+    /// For each row whether it is a repeat.
+    pub(crate) repeats: Vec<bool>,
+    accepted: Vec<Row>,
+}
+
 /// An accepted row of a batch.
 #[derive(Debug, Clone, Copy)]
 struct Row {
@@ -63,8 +71,8 @@ impl Recognition {
         Self { folder, hash, resident, held: 0, most, read, batches: 0 }
     }
 
-    /// For each row whether it is an accepted event that is in `state`, or earlier in `rows`, already.
-    pub(crate) fn repeats(&mut self, rows: &RecordBatch, state: &State) -> Result<Vec<bool>, BoxError> {
+    /// A repeat is an accepted event that is in `state`, or earlier in `rows`, already.
+    pub(crate) fn recognise(&mut self, rows: &RecordBatch, state: &State) -> Result<Recognised, BoxError> {
         self.batches += 1;
         self.read_new_files(state)?;
         let accepted = self.accepted(rows);
@@ -77,13 +85,13 @@ impl Recognition {
             let known = resident.is_some_and(|minute| minute.identities.contains(&row.identity));
             repeats[row.index] = known || !there.insert(row.identity);
         }
-        Ok(repeats)
+        Ok(Recognised { repeats, accepted })
     }
 
     /// After a commit of ours: its accepted rows are in the table now, in the files `paths`.
-    pub(crate) fn learn(&mut self, rows: &RecordBatch, repeats: &[bool], paths: impl Iterator<Item = Arc<str>>) {
-        for row in self.accepted(rows) {
-            if !repeats[row.index] {
+    pub(crate) fn learn(&mut self, batch: &Recognised, paths: impl Iterator<Item = Arc<str>>) {
+        for row in &batch.accepted {
+            if !batch.repeats[row.index] {
                 self.insert(row.minute, row.identity);
             }
         }

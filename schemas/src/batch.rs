@@ -86,8 +86,9 @@ fn check_rows(rows: &RecordBatch, progress: &[Progress]) -> Result<(), InvalidBa
         column::KAFKA_OFFSET,
         column::KAFKA_INDEX,
     ];
+    let needed = needed.map(|name| &rows[name]);
     for row in 0..rows.num_rows() {
-        if needed.iter().any(|name| rows[*name].is_null(row)) {
+        if needed.iter().any(|values| values.is_null(row)) {
             return Err(InvalidBatch::NoPosition(row));
         }
         let offset = offsets.value(row);

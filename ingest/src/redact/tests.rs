@@ -1,5 +1,6 @@
 use super::*;
 use crate::json::{Document, read};
+use proptest::prelude::*;
 
 fn redactor() -> Redactor {
     Redactor::new(RedactionKey::from_bytes([7; 32]))
@@ -97,4 +98,52 @@ fn a_value_under_a_telling_key_is_a_secret_whatever_it_looks_like() {
     let clean = crate::canonical::text_of(&json);
     assert!(!clean.contains("horse") && !clean.contains("123456789") && !clean.contains("a-session-id"), "{clean}");
     assert!(clean.contains(r#""pin":1"#), "{clean}");
+}
+
+/// Texts in which much looks like a secret, and some of it is one.
+fn nearly_secret() -> impl Strategy<Value = String> {
+    let beginnings = SECRETS.iter().map(|(_, secret)| secret.to_string()).collect::<Vec<_>>();
+    let beginning =
+        (proptest::sample::select(beginnings), 0..64_usize, any::<bool>()).prop_map(|(secret, cut, upper)| {
+            let cut: String = secret.chars().take(cut).collect();
+            if upper { cut.to_ascii_uppercase() } else { cut }
+        });
+    let between = proptest::sample::select(vec![
+        "", " ", "_", "-", "k", "task-", "é", "\n", "\u{2028}", "\"", "\\", "/", "://", "@", ":", "=", "'", "token",
+        "cookie",
+    ]);
+    let rest = "[a-zA-Z0-9]{0,24}";
+    let piece = prop_oneof![2 => beginning, 2 => between.prop_map(str::to_owned), 1 => rest];
+    proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat())
+}
+
+/// The text as a string of JSON, with some of its characters as escapes.
+fn spelled(text: &str, escaped: &[bool]) -> String {
+    let spell = |(character, is_escaped): (char, &bool)| match is_escaped {
+        true => character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        false if matches!(character, '"' | '\\') => format!("\\{character}"),
+        false if character < ' ' => format!("\\u{:04x}", u32::from(character)),
+        false => character.to_string(),
+    };
+    let inside: String = text.chars().zip(escaped.iter().cycle()).map(spell).collect();
+    format!("{{\"path\":\"{inside}\"}}")
+}
+
+proptest! {
+    #[test]
+    fn the_look_for_anchors_decides_only_how_fast_secrets_are_found(text in nearly_secret()) {
+        prop_assert_eq!(RULES.find(text.as_bytes()), RULES.find_by(u64::MAX, text.as_bytes()));
+    }
+
+    #[test]
+    fn a_secret_is_suspected_however_its_string_is_spelled(text in nearly_secret(), escaped in proptest::collection::vec(proptest::bool::weighted(0.1), 7)) {
+        let with_slashes = spelled(&text, &escaped);
+        for json in [with_slashes.replace('/', r"\/"), with_slashes] {
+            let Ok(Document::One(read)) = read(&json, 64) else { panic!("{json}") };
+            prop_assert_eq!(read.get("path").and_then(Json::text), Some(text.as_str()));
+            if !RULES.find_by(u64::MAX, text.as_bytes()).is_empty() {
+                prop_assert!(redactor().suspects(json.as_bytes()), "{json}");
+            }
+        }
+    }
 }
