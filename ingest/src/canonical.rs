@@ -323,7 +323,9 @@ mod tests {
         }
 
         #[test]
-        fn members_are_in_the_order_of_their_keys(keys in proptest::collection::vec("[\\x00a-c\u{e000}\u{10000}é]{0,10}", 0..12)) {
+        fn members_are_in_the_order_of_their_keys(
+            keys in proptest::collection::vec("[\\x00a-c\u{e000}\u{10000}é]{0,10}", 0..12),
+        ) {
             let mut members: Vec<Member<'_>> = keys.iter().map(|key| (key.as_str().into(), Json::Null)).collect();
             sort_members(&mut members);
             prop_assert!(members.is_sorted_by_key(|(key, _)| key.encode_utf16().collect::<Vec<_>>()));

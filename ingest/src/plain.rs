@@ -1,6 +1,6 @@
-//! Reads the spelling that most producers write, in one pass: one object without white space and without escapes, whose
-//! values are scalars and lists of scalars, and whose numbers stand as the canonical form has them. The canonical form of
-//! such an object is its own members in the order of their keys, so it is had by copying them.
+//! Reads the spelling that most producers write, in one pass: one object without white space and without escapes,
+//! whose values are scalars and lists of scalars, and whose numbers stand as the canonical form has them. The canonical
+//! form of such an object is its own members in the order of their keys, so it is had by copying them.
 //!
 //! Any other text is left to the general reader (`json`), and so is every fault. Where this one answers, it says what
 //! the general one says; a property test holds it to that.

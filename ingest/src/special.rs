@@ -1,5 +1,5 @@
-//! The bytes that a string of JSON cannot hold as they are: quotes, backslashes and control characters. Almost no text has
-//! one, so eight bytes are asked at a time.
+//! The bytes that a string of JSON cannot hold as they are: quotes, backslashes and control characters. Almost no text
+//! has one, so eight bytes are asked at a time.
 
 /// Whether a byte is written as an escape.
 pub(crate) fn is_special(byte: u8) -> bool {
@@ -35,7 +35,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_special_byte_is_found_wherever_it_stands(text in "[a-z\u{7f}-\u{10ffff}\\x00-\\x23\\[-\\]]{0,30}") {
+        fn the_first_special_byte_is_found_wherever_it_stands(
+            text in "[a-z\u{7f}-\u{10ffff}\\x00-\\x23\\[-\\]]{0,30}",
+        ) {
             prop_assert_eq!(first(text.as_bytes()), text.bytes().position(is_special));
         }
 

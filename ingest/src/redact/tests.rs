@@ -136,7 +136,10 @@ proptest! {
     }
 
     #[test]
-    fn a_secret_is_suspected_however_its_string_is_spelled(text in nearly_secret(), escaped in proptest::collection::vec(proptest::bool::weighted(0.1), 7)) {
+    fn a_secret_is_suspected_however_its_string_is_spelled(
+        text in nearly_secret(),
+        escaped in proptest::collection::vec(proptest::bool::weighted(0.1), 7),
+    ) {
         let with_slashes = spelled(&text, &escaped);
         for json in [with_slashes.replace('/', r"\/"), with_slashes] {
             let Ok(Document::One(read)) = read(&json, 64) else { panic!("{json}") };
