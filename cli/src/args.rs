@@ -400,7 +400,6 @@ pub(crate) enum Keys {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "reach", required = true, multiple = false, args = ["orgs", "all_orgs"])]
 pub(crate) struct NewKey {
     /// What people call it
     #[arg(value_name = "NAME")]
@@ -409,7 +408,13 @@ pub(crate) struct NewKey {
     #[arg(long, value_parser = role, value_name = "ROLE")]
     pub(crate) role: Role,
     /// The orgs whose rows it reaches
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "LIST",
+        required_unless_present = "all_orgs",
+        conflicts_with = "all_orgs"
+    )]
     pub(crate) orgs: Vec<String>,
     /// It reaches every org, and rows without one
     #[arg(long)]

@@ -35,9 +35,10 @@ impl World {
         program.ok(&["import", text(&file)]);
         certify(program.folder());
         let config = format!(
-            "[api]\ncertificate_file = {0:?}\nkey_file = {1:?}\n[server]\nca_file = {0:?}\n",
+            "[api]\ncertificate_file = {0:?}\nkey_file = {1:?}\n[server]\nca_file = {2:?}\n",
             text(&program.folder().join("cert.pem")),
-            text(&program.folder().join("key.pem"))
+            text(&program.folder().join("key.pem")),
+            text(&program.folder().join("ca.pem"))
         );
         std::fs::write(program.folder().join("credwatch.toml"), config).expect("writing the configuration");
         let (server, port) = serve(&program, "server-1");
@@ -51,7 +52,7 @@ impl World {
     fn ask(&self, key: &str, path: &str) -> Answer {
         let url = format!("https://127.0.0.1:{}{path}", self.port);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle/ask_https.py");
-        let authority = self.program.folder().join("cert.pem");
+        let authority = self.program.folder().join("ca.pem");
         let mut python = Command::new("python3")
             .args([text(&script), &url, text(&authority)])
             .stdin(Stdio::piped())
@@ -82,18 +83,27 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-/// A certificate for 127.0.0.1 that signs itself.
+/// A new certificate for 127.0.0.1, from an authority that is made with the first one.
 fn certify(folder: &Path) {
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-keyout", text(&folder.join("key.new")), "-out", text(&folder.join("cert.new"))])
-        .output()
-        .expect("starting openssl");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    for name in ["key", "cert"] {
-        std::fs::rename(folder.join(format!("{name}.new")), folder.join(format!("{name}.pem"))).expect("renaming");
+    let path = |name: &str| text(&folder.join(name)).to_owned();
+    let (authority, authority_key) = (path("ca.pem"), path("ca.key"));
+    let new_key = ["req", "-newkey", "rsa:2048", "-nodes", "-subj"];
+    if !folder.join("ca.pem").exists() {
+        let made = ["/CN=authority", "-x509", "-days", "2", "-keyout", &authority_key, "-out", &authority];
+        openssl(&[&new_key[..], &made].concat());
     }
+    std::fs::write(path("names"), "subjectAltName=IP:127.0.0.1\n").expect("writing names");
+    openssl(&[&new_key[..], &["/CN=127.0.0.1", "-keyout", &path("key.new"), "-out", &path("asked")]].concat());
+    let signed = ["x509", "-req", "-days", "2", "-in", &path("asked"), "-CA", &authority, "-CAkey", &authority_key];
+    openssl(&[&signed[..], &["-CAcreateserial", "-extfile", &path("names"), "-out", &path("cert.new")]].concat());
+    for name in ["key", "cert"] {
+        std::fs::rename(path(&format!("{name}.new")), path(&format!("{name}.pem"))).expect("renaming");
+    }
+}
+
+fn openssl(arguments: &[&str]) {
+    let ended = Command::new("openssl").args(arguments).output().expect("starting openssl");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
 
 /// Starts the API on every address; returns when it listens.
@@ -188,13 +198,11 @@ fn a_renewed_certificate_is_taken_into_use_and_a_broken_one_is_not() {
     let second = until("the renewed certificate is shown", PATIENCE, || {
         world.ask(&key, "/v1/whoami").certificate.filter(|shown| *shown != first)
     });
-    let kept = std::fs::read(world.program.folder().join("cert.pem")).expect("the certificate");
     std::fs::write(world.program.folder().join("cert.pem"), "nonsense").expect("breaking it");
     until("the server has looked", PATIENCE, || {
         let said = std::fs::read_to_string(world.program.log("server-1")).ok()?;
         said.contains("cannot be used").then_some(())
     });
-    std::fs::write(world.program.folder().join("cert.pem"), kept).expect("for the client");
     assert_eq!(world.ask(&key, "/v1/whoami").certificate, Some(second));
     assert!(world.server.stop().success());
 }

@@ -42,7 +42,8 @@ fn every_question_of_the_cookbook_is_answered_for_the_operator_and_for_an_org() 
     }
     // Answers that a lake of believable events must have. The others name ids of the reader's own, or trouble that need
     // not be there.
-    let may_be_empty = ["5.", "6.", "8.", "9.", "11.", "12.", "14.", "16.", "18.", "20.", "21.", "22.", "23."];
+    let may_be_empty =
+        ["5.", "6.", "8.", "9.", "10.", "11.", "12.", "14.", "15.", "16.", "18.", "20.", "21.", "22.", "23."];
     without_rows.retain(|question| !may_be_empty.iter().any(|number| question.starts_with(number)));
     assert_eq!(without_rows, [] as [&str; 0]);
 }

@@ -101,9 +101,11 @@ fn next_as_vector(link: &str) -> Option<String> {
 fn vector_with_its_okta_source() {
     let mut scene = Scene::new();
     let mut next = scene.url("/api/v1/logs?since=2020-01-01T00:00:00Z&limit=50&wait=0");
+    let made = scene.program.ok(&["keys", "create", "vector", "--role", "exporter", "--all-orgs"]);
+    let sent = format!("SSWS {}", made.trim());
     scene.three_visits("vector", |_, got| {
         loop {
-            let answer = get(&next, &[("accept-encoding", "identity"), ("authorization", "SSWS token")]);
+            let answer = get(&next, &[("accept-encoding", "identity"), ("authorization", &sent)]);
             assert_eq!(answer.status, 200);
             next = next_as_vector(&answer.link.expect("a next page on every answer")).expect("an address");
             if answer.body == json!([]) {
