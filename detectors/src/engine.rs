@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use credwatch_lake::{Change, Committed, Lake, LakeSnapshot, TableName};
+use credwatch_lake::{Change, Committed, Lake, LakeSnapshot, TableName, TableSnapshot};
 use credwatch_schemas::finding::{FINDINGS, Finding};
 use credwatch_schemas::ids::DetectorId;
 use credwatch_schemas::outcome::{COVERAGE, Coverage};
@@ -150,7 +150,7 @@ impl Engine {
     /// The newest snapshot, with every file of the registry recorded in it.
     async fn look(&mut self, ask: &Ask, now: Micros) -> Result<(LakeSnapshot, Arc<Known>), EngineError> {
         let mut snapshot = self.lake.snapshot().await?;
-        let version = |snapshot: &LakeSnapshot| snapshot.table(&TableName::Configuration).map(|table| table.version());
+        let version = |snapshot: &LakeSnapshot| snapshot.table(&TableName::Configuration).map(TableSnapshot::version);
         if ask.learn_until.is_some() || self.recorded.is_none() || self.recorded != version(&snapshot) {
             recording::record(&self.lake, &self.registry, ask.learn_until, self.lateness, now).await?;
             snapshot = self.lake.snapshot().await?;

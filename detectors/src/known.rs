@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use credwatch_lake::{LakeSnapshot, TableName};
+use credwatch_lake::{LakeSnapshot, TableName, TableSnapshot};
 use credwatch_schemas::ids::DetectorId;
 
 use crate::checked::Checked;
@@ -41,7 +41,7 @@ impl Known {
         before: Option<Arc<Self>>,
         snapshot: &LakeSnapshot,
     ) -> Result<Arc<Self>, EngineError> {
-        let version = snapshot.table(&TableName::Configuration).map(|table| table.version());
+        let version = snapshot.table(&TableName::Configuration).map(TableSnapshot::version);
         if let Some(same) = before.filter(|known| known.version == version) {
             return Ok(same);
         }

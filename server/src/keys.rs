@@ -71,7 +71,8 @@ pub(crate) async fn create(
     let Json(asked) = body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
     let now = (api.access.clock)();
     let draft = draft(asked, &permit, now)?;
-    let key = Keys::new(api.lake.clone()).create(&draft, &permit.principal(), now).await.map_err(away)?;
+    let key =
+        Keys::new(api.lake.clone()).create(&draft, &permit.principal(), now).await.map_err(|error| away(&error))?;
     permit.says(&format!("{} {draft:?}", key.id()));
     Ok((StatusCode::CREATED, Json(Created { key_id: key.id(), key: key.reveal() })))
 }
@@ -106,7 +107,7 @@ fn name(text: &str) -> Result<String, Problem> {
 
 pub(crate) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Listed>, Problem> {
     let permit = caller.beyond_orgs(Right::ManageKeys)?;
-    let mut keys = Keys::new(api.lake.clone()).list().await.map_err(away)?;
+    let mut keys = Keys::new(api.lake.clone()).list().await.map_err(|error| away(&error))?;
     keys.retain(|key| is_within(&permit, key));
     Ok(Json(Listed { keys }))
 }
@@ -119,11 +120,11 @@ pub(crate) async fn revoke(
     let permit = caller.beyond_orgs(Right::ManageKeys)?;
     let (keys, now, key_id) = (Keys::new(api.lake.clone()), (api.access.clock)(), Key::id_in(&id));
     let unknown = || Problem::not_found(format!("there is no key {:?}", key_id.as_str()));
-    let holder = keys.find(&key_id).await.map_err(away)?.ok_or_else(unknown)?;
+    let holder = keys.find(&key_id).await.map_err(|error| away(&error))?.ok_or_else(unknown)?;
     if !permit.reach().covers(&holder.reach) {
         return Err(unknown());
     }
-    match keys.revoke(&key_id, &permit.principal(), now).await.map_err(away)? {
+    match keys.revoke(&key_id, &permit.principal(), now).await.map_err(|error| away(&error))? {
         Revoked::Now => Ok(Json(Ended { key_id, revoked_time: now })),
         Revoked::Before(revoked_time) => Ok(Json(Ended { key_id, revoked_time })),
         Revoked::Unknown => Err(unknown()),
@@ -152,6 +153,6 @@ pub(crate) async fn whoami(caller: Caller) -> Json<Who> {
     })
 }
 
-fn away(error: KeyError) -> Problem {
-    Problem::away("using the table of keys", &error)
+fn away(error: &KeyError) -> Problem {
+    Problem::away("using the table of keys", error)
 }

@@ -17,7 +17,8 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    headers: HeaderMap,
+    /// Boxed, so that an outcome that is no problem is not carried around with room for them.
+    headers: Box<HeaderMap>,
     more: Option<(&'static str, String)>,
 }
 
@@ -27,7 +28,7 @@ pub(crate) struct Code(pub(crate) &'static str);
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        let mut headers = HeaderMap::new();
+        let mut headers = Box::<HeaderMap>::default();
         if status == StatusCode::UNAUTHORIZED {
             headers.extend([challenge()]);
         }
@@ -95,7 +96,7 @@ impl IntoResponse for Problem {
             body[name] = value.into();
         }
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        (self.status, kind, self.headers, Extension(Code(self.code)), body.to_string()).into_response()
+        (self.status, kind, *self.headers, Extension(Code(self.code)), body.to_string()).into_response()
     }
 }
 

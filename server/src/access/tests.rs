@@ -174,7 +174,7 @@ async fn every_request_leaves_one_row_that_says_who_asked_what_of_whom() {
         .map(|row| {
             (
                 row.action.as_str(),
-                row.org_id.as_ref().map(|org| org.as_str()),
+                row.org_id.as_ref().map(credwatch_schemas::ids::OrgId::as_str),
                 row.detail.as_deref(),
                 row.status.unwrap(),
             )

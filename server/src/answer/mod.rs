@@ -38,7 +38,7 @@ pub struct Answer(Pieces);
 #[derive(Debug)]
 enum Pieces {
     Text(AnswerText),
-    Arrow(ArrowPieces),
+    Arrow(Box<ArrowPieces>),
     Parquet(Box<ParquetPieces>),
 }
 
@@ -70,7 +70,7 @@ impl Answer {
             Streamed::Csv => Pieces::Text(AnswerText::new(Text::Csv, schema)?),
             Streamed::Json => Pieces::Text(AnswerText::new(Text::Json, schema)?),
             Streamed::Ndjson => Pieces::Text(AnswerText::new(Text::Ndjson, schema)?),
-            Streamed::Arrow => Pieces::Arrow(ArrowPieces::new(&schema)?),
+            Streamed::Arrow => Pieces::Arrow(Box::new(ArrowPieces::new(&schema)?)),
             Streamed::Parquet => Pieces::Parquet(Box::new(ParquetPieces::new(schema)?)),
         }))
     }
