@@ -35,6 +35,24 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Assignee>, D::Err
     Ok(Some(name.map_or(Assignee::Nobody, Assignee::Somebody)))
 }
 
+/// As the audit tells it.
+impl std::fmt::Display for Asked {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let assignee = self.assignee.as_ref().map(|assignee| match assignee {
+            Assignee::Nobody => "nobody",
+            Assignee::Somebody(name) => name,
+        });
+        let said = [
+            ("triage", self.triage.map(Triage::as_str)),
+            ("verdict", self.verdict.map(Verdict::as_str)),
+            ("assignee", assignee),
+            ("comment", self.comment.as_deref()),
+        ];
+        let said = said.into_iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value:?}")));
+        out.write_str(&said.collect::<Vec<_>>().join(", "))
+    }
+}
+
 pub(crate) async fn say(
     State(api): State<Api>,
     caller: Caller,
@@ -48,7 +66,7 @@ pub(crate) async fn say(
     let looked_at = looked_at(&headers)?;
     let Json(asked) = body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
     api.access.admit_change(&permit)?;
-    permit.says(&format!("{id} revision {looked_at}: {asked:?}"));
+    permit.says(&format!("{id} revision {looked_at}: {asked}"));
     let said = Said { triage: asked.triage, verdict: asked.verdict, assignee: asked.assignee, comment: asked.comment };
     let is_seen = |finding: &Finding| sees(permit.scope(), finding.org_id.as_ref());
     let (id, by, now) = (FindingId::new(id), permit.principal(), (api.access.clock)());
