@@ -146,53 +146,18 @@ fn section(text: &mut String, title: &str, lines: &[String]) {
 
 #[cfg(test)]
 mod tests {
-    use credwatch_schemas::finding::{NotSeen, Severity, Status, Triage};
-    use credwatch_schemas::ids::{DetectorId, DetectorVersion, FindingId};
-    use credwatch_schemas::time::Micros;
+    use credwatch_schemas::finding::{EXAMPLE, Severity, Status};
+    use credwatch_schemas::ids::{DetectorId, FindingId};
 
     use super::*;
 
     fn finding() -> Finding {
-        let time = Micros::parse("2026-06-01T11:02:41.100Z").unwrap();
-        Finding {
-            finding_id: FindingId::new("f_7k2m9q4t1x8cabcd"),
-            revision: 1,
-            seq: Some(412),
-            detector_id: DetectorId::new("storm"),
-            detector_version: DetectorVersion::new("3f9a1c"),
-            org_id: Some(OrgId::new("org_7")),
-            subject: Subject::from([("connection_id".into(), "conn_7_12_slack".into())]),
-            episode: "r_5d0c77e1".into(),
-            title: "Retries on a revoked Slack connection".into(),
-            summary: "summarizer failed 4 times in a row".into(),
-            severity: Severity::High,
-            status: Status::Open,
-            provisional: true,
-            triage: Triage::New,
-            verdict: None,
-            assignee: None,
-            comment: None,
-            changed_by: "engine".into(),
-            first_time: time,
-            last_time: time,
-            raised_time: time,
-            recorded_time: time,
-            event_count: 4,
-            event_ids: vec!["01JZ72A0AA".into()],
-            compared: vec![Comparison {
-                name: "consecutive auth failures".into(),
-                observed: Some(4.0),
-                expected: Some(1.0),
-                threshold: Some(4.5),
-                unit: "calls".into(),
-            }],
-            members: Vec::new(),
-            sql: "SELECT * FROM events WHERE seq <= 9".into(),
-            data_seq: 9,
-            not_seen: vec![NotSeen { what: "retry_after_ms".into(), why: "broker-eu never sends it".into() }],
-            replaced_by: None,
-            status_reason: None,
-        }
+        let example: Finding = serde_json::from_str(EXAMPLE).unwrap();
+        let (finding_id, detector_id) = (FindingId::new("f_7k2m9q4t1x8cabcd"), DetectorId::new("storm"));
+        let (only, sql) = (example.first_time, "SELECT * FROM events WHERE seq <= 9".into());
+        let compared = vec![Comparison { threshold: Some(4.5), ..example.compared[0].clone() }];
+        let times = Finding { last_time: only, raised_time: only, recorded_time: only, ..example };
+        Finding { finding_id, detector_id, sql, compared, ..times }
     }
 
     #[test]

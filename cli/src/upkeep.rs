@@ -1,7 +1,7 @@
 //! What keeps the lake quick while it is written: small files are merged, logs are cut, leftovers go.
 //!
-//! A process that writes records does it; several may at once. Neither ever stops the process: a run that fails is a
-//! status, and the next one looks again.
+//! A process that writes does it; several may at once. Neither ever stops the process: a run that fails is a status, and
+//! the next one looks again. Only who writes records merges them: that takes memory, and others have no part in it.
 
 use std::time::Duration;
 
@@ -47,10 +47,18 @@ impl TryFrom<f64> for Seconds {
     }
 }
 
-pub(crate) fn start(running: &mut Running, lake: &Lake, board: &Board, config: Config) {
+/// What of the lake a process writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writes {
+    Records,
+    /// Findings, the audit, what people set.
+    Logs,
+}
+
+pub(crate) fn start(running: &mut Running, lake: &Lake, board: &Board, config: Config, writes: Writes) {
     let (work, place) = (lake.clone(), board.clone());
-    running.add("compaction", |stop| async move {
-        let run = move || compact(work.clone());
+    running.add("compaction", move |stop| async move {
+        let run = move || compact(work.clone(), writes);
         Ok(background::start("compaction", config.merge_seconds.0, Nudge::default(), place, stop, run).await?)
     });
     let (work, place) = (lake.clone(), board.clone());
@@ -61,9 +69,11 @@ pub(crate) fn start(running: &mut Running, lake: &Lake, board: &Board, config: C
 }
 
 /// One run is bounded, so there may be several.
-async fn compact(lake: Lake) -> Result<(), LakeError> {
-    while let Compacted::Done { files_before, files_after, rows, .. } = lake.compact(now()).await? {
-        tracing::info!(files_before, files_after, rows, "files were merged");
+async fn compact(lake: Lake, writes: Writes) -> Result<(), LakeError> {
+    if writes == Writes::Records {
+        while let Compacted::Done { files_before, files_after, rows, .. } = lake.compact(now()).await? {
+            tracing::info!(files_before, files_after, rows, "files were merged");
+        }
     }
     for log in [TableName::Findings, TableName::Configuration, TableName::Keys, TableName::Audit] {
         while let Compacted::Done { .. } = lake.compact_log(&log, now()).await? {}

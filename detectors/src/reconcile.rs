@@ -159,46 +159,30 @@ fn successor_of(old: &Finding, revisions: &Findings) -> Option<FindingId> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use credwatch_schemas::finding::{Severity, Subject, Verdict};
-    use credwatch_schemas::ids::{DetectorId, DetectorVersion, OrgId};
+    use credwatch_schemas::finding::{EXAMPLE, Severity, Subject, Verdict};
+    use credwatch_schemas::ids::{DetectorId, OrgId};
     use proptest::prelude::*;
 
     pub(crate) fn finding(host: &str, episode: i64, count: i64) -> Finding {
-        let detector = DetectorId::new("d");
-        let org = OrgId::new("org_a");
+        let example: Finding = serde_json::from_str(EXAMPLE).unwrap();
+        let (detector_id, org) = (DetectorId::new("d"), OrgId::new("org_a"));
         let subject = Subject::from([("dest_host".to_owned(), host.to_owned())]);
         Finding {
-            finding_id: FindingId::of(&detector, Some(&org), &subject, &episode.to_string()),
-            revision: 1,
+            finding_id: FindingId::of(&detector_id, Some(&org), &subject, &episode.to_string()),
             seq: None,
-            detector_id: detector,
-            detector_version: DetectorVersion::new("v"),
+            detector_id,
             org_id: Some(org),
             subject,
             episode: episode.to_string(),
-            title: "t".into(),
             summary: format!("{count} calls"),
             severity: Severity::Medium,
-            status: Status::Open,
-            provisional: true,
-            triage: Triage::New,
-            verdict: None,
-            assignee: None,
-            comment: None,
-            changed_by: "engine".into(),
             first_time: Micros(episode),
             last_time: Micros(episode),
             raised_time: Micros(episode),
             recorded_time: Micros(0),
             event_count: count,
-            event_ids: vec![],
-            compared: vec![],
-            members: vec![],
-            sql: "s".into(),
             data_seq: 1,
-            not_seen: vec![],
-            replaced_by: None,
-            status_reason: None,
+            ..example
         }
     }
 

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 
 use credwatch_export::{StoredEvent, Vocabulary};
 use credwatch_schemas::event::{Event, KINDS, Step};
-use credwatch_schemas::finding::{Comparison, Finding, NotSeen, Severity, Status, Subject, Triage, Verdict};
-use credwatch_schemas::ids::{DetectorId, DetectorVersion, FindingId, OrgId, RecordId};
-use credwatch_schemas::time::{MINUTE, Micros};
+use credwatch_schemas::finding::{EXAMPLE, Finding, Severity, Status, Subject, Triage, Verdict};
+use credwatch_schemas::ids::{DetectorId, RecordId};
+use credwatch_schemas::time::Micros;
 use serde_json::Value;
 
 fn time(text: &str) -> Micros {
@@ -125,46 +125,8 @@ fn events() -> Vec<StoredEvent> {
 }
 
 fn finding() -> Finding {
-    let begin = time("2026-06-01T11:02:41.100Z");
-    Finding {
-        finding_id: FindingId::new("f_7k2m9q4t1x8c"),
-        revision: 1,
-        seq: Some(412),
-        detector_id: DetectorId::new("a-detector"),
-        detector_version: DetectorVersion::new("3f9a1c"),
-        org_id: Some(OrgId::new("org_7")),
-        subject: Subject::from([("connection_id".into(), "conn_7_12_slack".into())]),
-        episode: "r_5d0c77e1".into(),
-        title: "Retries on a revoked Slack connection".into(),
-        summary: "summarizer failed 4 times in a row".into(),
-        severity: Severity::High,
-        status: Status::Open,
-        provisional: true,
-        triage: Triage::New,
-        verdict: None,
-        assignee: None,
-        comment: None,
-        changed_by: "engine".into(),
-        first_time: begin,
-        last_time: begin.plus(MINUTE),
-        raised_time: begin.plus(MINUTE),
-        recorded_time: begin.plus(2 * MINUTE),
-        event_count: 4,
-        event_ids: vec!["01JZ72A0AA".into(), "01JZ72A2KD".into()],
-        compared: vec![Comparison {
-            name: "consecutive failures".into(),
-            observed: Some(4.0),
-            expected: Some(1.0),
-            threshold: Some(4.0),
-            unit: "calls".into(),
-        }],
-        members: vec![Subject::from([("agent_id".into(), "summarizer".into())])],
-        sql: "SELECT * FROM events WHERE org_id = 'org_7' AND seq <= 88123".into(),
-        data_seq: 88_123,
-        not_seen: vec![NotSeen { what: "retry_after_ms".into(), why: "broker-eu never sends it".into() }],
-        replaced_by: None,
-        status_reason: None,
-    }
+    let example: Finding = serde_json::from_str(EXAMPLE).expect("the contract's example");
+    Finding { detector_id: DetectorId::new("a-detector"), ..example }
 }
 
 fn findings() -> Vec<Finding> {

@@ -68,7 +68,7 @@ fn table_comment(name: &str) -> Option<String> {
         "configuration" => "What judgements depended on besides events, and since when.",
         "audit" => "What people and programs did with credwatch itself.",
         "keys" => "Keys of the API: made and revoked.",
-        _ => return catalogue::views().into_iter().find(|view| view.name == name).map(|view| view.meaning),
+        _ => return catalogue::views().into_iter().find(|view| view.name == name).map(|view| view.meaning.to_owned()),
     };
     Some(known.to_owned())
 }

@@ -60,6 +60,7 @@ pub fn identifier(name: &str) -> String {
 mod tests {
     use super::*;
     use datafusion::arrow::array::Array;
+    use datafusion::common::DFSchema;
     use datafusion::prelude::SessionContext;
     use datafusion::scalar::ScalarValue;
     use proptest::prelude::*;
@@ -67,7 +68,9 @@ mod tests {
     fn evaluate(literal: &str) -> ScalarValue {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let rows = SessionContext::new().sql(&format!("SELECT {literal} AS value")).await.unwrap();
+            let context = SessionContext::new();
+            let parsed = context.parse_sql_expr(literal, &DFSchema::empty()).unwrap();
+            let rows = context.read_empty().unwrap().select([parsed]).unwrap();
             let batches = rows.collect().await.unwrap();
             assert_eq!((batches[0].num_rows(), batches[0].num_columns()), (1, 1));
             let column = batches[0].column(0);

@@ -111,8 +111,8 @@ async fn rows_without_an_org_and_tables_without_one_are_the_operators() {
     let session = of_org("org_a");
     assert_eq!(ask(&session, "SELECT count(*) AS n FROM rejects").await.unwrap(), "n\n0\n");
     assert_eq!(ask(&session, "SELECT count(*) AS n FROM findings").await.unwrap(), "n\n2\n");
-    for table in ["records", "rollup_odd"] {
-        let refused = ask(&session, &format!("SELECT * FROM {table}")).await;
+    for sql in ["SELECT * FROM records", "SELECT * FROM rollup_odd"] {
+        let refused = ask(&session, sql).await;
         assert!(matches!(refused, Err(QueryError::UnknownTable { .. })), "{refused:?}");
     }
     assert_eq!(ask(&operator(), "SELECT x FROM rollup_odd").await.unwrap(), "x\nof all\n");
@@ -231,7 +231,7 @@ async fn one_statement_at_a_time() {
     assert_eq!(ask(&operator(), " -- nothing").await, Err(QueryError::NotOneStatement(0)));
     assert_eq!(ask(&operator(), "SELECT 1 AS a;").await.unwrap(), "a\n1\n");
     assert!(matches!(ask(&operator(), "SELEC 1").await, Err(QueryError::Syntax(_))));
-    let long = format!("SELECT '{}'", "x".repeat(300_000));
+    let long = "SELECT 1".to_owned() + &" ".repeat(300_000);
     assert!(matches!(ask(&operator(), &long).await, Err(QueryError::TooLong(..))));
 }
 

@@ -17,6 +17,9 @@ use crate::words::words;
 /// What a finding is about: columns of the event and their values. Together with the org it names one thing.
 pub type Subject = BTreeMap<String, String>;
 
+/// A whole finding on the wire: the contract by example.
+pub const EXAMPLE: &str = include_str!("../wire/finding-v1.example.json");
+
 /// One revision of one finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -170,46 +173,13 @@ pub(crate) mod tests {
     use crate::rows;
 
     pub(crate) fn example() -> Finding {
-        let time = Micros::parse("2026-06-01T11:02:41.100Z").unwrap();
-        Finding {
-            finding_id: FindingId::new("f_7k2m9q4t1x8c"),
-            revision: 1,
-            seq: Some(412),
-            detector_id: DetectorId::new("revocation-retry-storm"),
-            detector_version: DetectorVersion::new("3f9a1c"),
-            org_id: Some(OrgId::new("org_7")),
-            subject: Subject::from([("connection_id".into(), "conn_7_12_slack".into())]),
-            episode: "r_5d0c77e1".into(),
-            title: "Retries on a revoked Slack connection".into(),
-            summary: "summarizer failed 4 times in a row".into(),
-            severity: Severity::High,
-            status: Status::Open,
-            provisional: true,
-            triage: Triage::New,
-            verdict: None,
-            assignee: None,
-            comment: None,
-            changed_by: "engine".into(),
-            first_time: time,
-            last_time: time,
-            raised_time: time,
-            recorded_time: time,
-            event_count: 4,
-            event_ids: vec!["01JZ72A0AA".into()],
-            compared: vec![Comparison {
-                name: "consecutive auth failures".into(),
-                observed: Some(4.0),
-                expected: Some(1.0),
-                threshold: Some(4.0),
-                unit: "calls".into(),
-            }],
-            members: vec![Subject::from([("agent_id".into(), "a".into())])],
-            sql: "SELECT 1".into(),
-            data_seq: 88_123,
-            not_seen: vec![NotSeen { what: "retry_after_ms".into(), why: "broker-eu never sends it".into() }],
-            replaced_by: None,
-            status_reason: None,
-        }
+        serde_json::from_str(EXAMPLE).unwrap()
+    }
+
+    #[test]
+    fn the_example_is_written_as_it_stands() {
+        let stands: serde_json::Value = serde_json::from_str(EXAMPLE).unwrap();
+        assert_eq!(serde_json::to_value(example()).unwrap(), stands);
     }
 
     #[test]

@@ -89,6 +89,11 @@ pub fn ocsf_classes(lines: &str) -> Result<BTreeMap<String, usize>, String> {
     try_ask("ocsf.py", Path::new("-"), lines)
 }
 
+/// The record ids that dlt has in its own table after one more run against the server at `url`.
+pub fn pulled_with_dlt(folder: &Path, url: &str) -> Vec<String> {
+    ask("dlt_pull.py", folder, url)
+}
+
 /// Runs a reader with `words` on its stdin; what it prints is JSON.
 fn ask<Answer: DeserializeOwned>(script: &str, place: &Path, words: &str) -> Answer {
     try_ask(script, place, words).unwrap_or_else(|why| panic!("the independent readers failed: {why}"))

@@ -12,7 +12,7 @@ use crate::args::Ingest;
 use crate::output;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
-use crate::upkeep;
+use crate::upkeep::{self, Writes};
 
 /// The last commit, and the way out of the group.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
@@ -24,7 +24,8 @@ pub(crate) async fn run(setting: &Setting, asked: Ingest) -> anyhow::Result<Exit
     let source = source(setting, || {}).await?;
     eprintln!("reading {} at {}", source.config.topics, source.config.brokers);
     let mut running = Running::default();
-    upkeep::start(&mut running, &source.lake, &Board::default(), setting.configuration.upkeep);
+    let config = setting.configuration.upkeep;
+    upkeep::start(&mut running, &source.lake, &Board::default(), config, Writes::Records);
     running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     let early = tokio::select! {
         asked = asked_to_stop() => asked,

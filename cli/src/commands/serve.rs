@@ -20,7 +20,7 @@ use crate::error_chain::story;
 use crate::listening::Entrance;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
-use crate::upkeep;
+use crate::upkeep::{self, Writes};
 use crate::wall_clock::now;
 
 /// New rows are judged at the latest after this long.
@@ -50,8 +50,9 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         // Detectors hold from the beginning in a lake without clocks. The first commit brings one.
         Engine::new(lake.clone(), registry.clone()).tick(&Ask::default(), now()).await?;
     }
-    // Every part writes: records, findings, or the audit.
-    upkeep::start(&mut running, &lake, &board, setting.configuration.upkeep);
+    // Through the handle that appends, so that what it remembers of files is told which became one.
+    let (tidied, writes) = source.as_ref().map_or((&lake, Writes::Logs), |source| (&source.lake, Writes::Records));
+    upkeep::start(&mut running, tidied, &board, setting.configuration.upkeep, writes);
     if let Some(source) = source {
         running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     }

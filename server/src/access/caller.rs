@@ -1,16 +1,15 @@
 //! The way from somebody recognised to a permit, one step after the other: see the room's own page.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use credwatch_ingest::redact::masked;
 use credwatch_query::{Books, TenantScope};
 use credwatch_schemas::access::{Reach, Right};
 use credwatch_schemas::ids::OrgId;
-use regex::Regex;
 
+use super::note::Note;
 use super::principal::Principal;
 use crate::problem::Problem;
 
@@ -128,52 +127,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// What becomes known about a request on its way, for the audit's row.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Note(Arc<Mutex<Noted>>);
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Noted {
-    pub(super) org: Option<OrgId>,
-    pub(super) detail: Option<String>,
-}
-
-/// Of what is longer the middle is left out: the audit says what was asked, it does not store it.
-const LONGEST_DETAIL: usize = 4_096;
-const TAIL: usize = 1_024;
-const LEFT_OUT: &str = " [...] ";
-
-/// Our own keys keep their id; what else looks like a secret goes as in events.
-fn without_secrets(text: &str) -> String {
-    static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("(cwk_[0-9a-f]{16}_)[0-9a-f]+").ok());
-    let text = masked(text);
-    KEY.as_ref().map_or_else(String::new, |key| key.replace_all(&text, "${1}[redacted]").into_owned())
-}
-
-fn shortened(text: &str) -> String {
-    if text.len() <= LONGEST_DETAIL {
-        return text.to_owned();
-    }
-    let head = text.floor_char_boundary(LONGEST_DETAIL - TAIL - LEFT_OUT.len());
-    let tail = text.ceil_char_boundary(text.len() - TAIL);
-    format!("{}{LEFT_OUT}{}", &text[..head], &text[tail..])
-}
-
-impl Note {
-    fn org(&self, org: Option<&OrgId>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).org = org.cloned();
-    }
-
-    pub(super) fn detail(&self, text: &str) {
-        let detail = shortened(&without_secrets(text));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).detail = Some(detail);
-    }
-
-    pub(super) fn read(&self) -> Noted {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use credwatch_schemas::access::{KeyChange, KeyRow, Role};
@@ -233,24 +186,5 @@ mod tests {
         assert!(permit(Role::Analyst).is_ok());
         let refused = permit(Role::Viewer).unwrap_err();
         assert!(format!("{refused:?}").contains("the role viewer does not have the right run-sql"), "{refused:?}");
-    }
-
-    #[test]
-    fn of_a_long_detail_both_ends_are_kept_so_that_padding_hides_nothing() {
-        let note = Note::default();
-        for padding in ["x".repeat(10_000), "ä".repeat(10_000), format!("x{}", "ä".repeat(10_000))] {
-            note.detail(&format!("/* {padding} */ SELECT 1"));
-            let detail = note.read().detail.unwrap();
-            assert!(detail.len() <= LONGEST_DETAIL && detail.starts_with("/* ") && detail.ends_with("*/ SELECT 1"));
-        }
-    }
-
-    #[test]
-    fn a_detail_holds_no_key_and_no_token() {
-        let (note, key) = (Note::default(), Key::draw().unwrap());
-        let text = key.clone().reveal();
-        note.detail(&format!("/v1/keys/{text} ghp_abcdefghijklmnopqrstuvwxyz0123456789"));
-        let detail = note.read().detail.unwrap();
-        assert_eq!(detail, format!("/v1/keys/cwk_{}_[redacted] [redacted]", key.id()));
     }
 }

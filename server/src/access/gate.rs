@@ -2,22 +2,22 @@
 //! holds each answer back until its row in `audit` is durable. Numbers that a monitor scrapes hold nobody's rows: of
 //! them only refusals are recorded.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use credwatch_schemas::audit::AuditRow;
 use credwatch_schemas::time::Micros;
 
+use super::arrived::Arrived;
 use super::bearer::{Brought, brought};
-use super::caller::{Caller, Note};
+use super::caller::Caller;
 use super::holder::{Recognised, recognise};
 use super::key::Key;
 use super::keys::KeyError;
+use super::note::Note;
 use super::principal::Principal;
 use super::rate::Wait;
 use super::{Access, Door, keyring};
@@ -161,77 +161,6 @@ impl Access {
 
 fn unauthorized(code: &'static str, why: &'static str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, why)
-}
-
-/// What is known of a request when it comes.
-struct Arrived {
-    time: Micros,
-    begun: Instant,
-    request_id: String,
-    action: String,
-    query: Option<String>,
-    address: Option<String>,
-    is_metrics: bool,
-    /// Whether it may leave something behind.
-    changes: bool,
-}
-
-/// Requests with a body that only ask.
-const ASKING: [&str; 2] = ["/v1/sql", "/api/v2/auditevents"];
-
-impl Arrived {
-    fn now(access: &Access, request: &Request) -> Self {
-        let route = request.extensions().get::<MatchedPath>().map_or("(no route)", MatchedPath::as_str);
-        let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        Self {
-            time: (access.clock)(),
-            begun: Instant::now(),
-            request_id: uuid::Uuid::new_v4().simple().to_string(),
-            action: format!("{} {route}", request.method()),
-            query: particular(request),
-            address: address.map(|ConnectInfo(address)| address.ip().to_string()),
-            is_metrics: route == "/metrics",
-            changes: !request.method().is_safe() && !ASKING.contains(&route),
-        }
-    }
-
-    /// Without a status: it is about to be done.
-    fn row(
-        &self,
-        principal: Option<&Principal>,
-        note: &Note,
-        status: Option<StatusCode>,
-        code: Option<String>,
-    ) -> AuditRow {
-        let noted = note.read();
-        AuditRow {
-            seq: None,
-            time: self.time,
-            request_id: self.request_id.clone(),
-            principal: principal.map(Principal::id),
-            principal_name: principal.and_then(Principal::name).map(str::to_owned),
-            role: principal.map(Principal::role),
-            org_id: noted.org,
-            surface: "http".to_owned(),
-            action: self.action.clone(),
-            detail: noted.detail.or_else(|| self.query.clone()),
-            status: status.map(|status| i64::from(status.as_u16())),
-            code,
-            duration_ms: i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX),
-            address: self.address.clone(),
-        }
-    }
-}
-
-/// The path where the route has places in it, and the query.
-fn particular(request: &Request) -> Option<String> {
-    let matched = request.extensions().get::<MatchedPath>().is_some_and(|route| route.as_str() == request.uri().path());
-    let note = Note::default();
-    match (matched, request.uri().path_and_query()) {
-        (true, _) => request.uri().query().map(|query| note.detail(query))?,
-        (false, whole) => note.detail(whole?.as_str()),
-    }
-    note.read().detail
 }
 
 /// Clients that were refused learn how to ask.

@@ -5,6 +5,7 @@
 //! without a permit there is no snapshot to read from. Whatever the answer is, also a refusal, the gate holds it back
 //! until its row in the table `audit` is durable; where that cannot be had, the answer is 503.
 
+mod arrived;
 mod audit_log;
 mod bearer;
 mod caller;
@@ -13,6 +14,7 @@ mod holder;
 mod key;
 mod keyring;
 mod keys;
+mod note;
 mod principal;
 mod rate;
 

@@ -7,6 +7,7 @@ use credwatch_ingest::{Accumulator, ClockRule, Cut};
 use credwatch_lake::{Access, Appended, Lake};
 use credwatch_schemas::position::Partition;
 use credwatch_schemas::time::{HOUR, Micros};
+use credwatch_tests::oracle::pulled_with_dlt;
 use credwatch_tests::program::Program;
 use credwatch_tests::records::event;
 use serde_json::{Value, json};
@@ -86,6 +87,22 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Answer {
 fn ids(rows: &Value) -> Vec<String> {
     let rows = rows.as_array().expect("rows");
     rows.iter().map(|row| row["record_id"].as_str().expect("an id").to_owned()).collect()
+}
+
+/// The real dlt, with the configuration of the page: three runs into one DuckDB table.
+#[test]
+fn dlt_itself() {
+    let mut scene = Scene::new();
+    let folder = scene.program.folder().join("dlt");
+    std::fs::create_dir(&folder).expect("creating a folder");
+    let mut last = Vec::new();
+    for visit in 0..3 {
+        if visit > 0 {
+            scene.go_on();
+        }
+        last = pulled_with_dlt(&folder, &scene.url("/"));
+    }
+    assert_same(&last, &scene.truth(), "dlt");
 }
 
 /// As Vector does it: split at commas, then at semicolons.

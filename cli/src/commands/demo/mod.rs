@@ -26,7 +26,7 @@ use crate::listening::Entrance;
 use crate::output;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
-use crate::upkeep;
+use crate::upkeep::{self, Writes};
 use crate::wall_clock::now;
 
 const TOPIC: &str = "audit";
@@ -75,7 +75,7 @@ async fn show(setting: &Setting, asked: &Demo, folder: &Path, running: &mut Runn
     let (nudge, board) = (Nudge::default(), Board::default());
     let wake = nudge.clone();
     let source = ingest::source(setting, move || wake.nudge()).await?;
-    upkeep::start(running, &source.lake, &board, setting.configuration.upkeep);
+    upkeep::start(running, &source.lake, &board, setting.configuration.upkeep, Writes::Records);
     running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     serve::detect(running, &lake, &registry, &board, nudge, tell);
     serve::api(running, lake, registry, board, &Entrance::local(asked.port))?;

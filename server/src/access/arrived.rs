@@ -1,0 +1,84 @@
+//! A request as it comes, and the row of the audit that it becomes. Nothing here decides anything.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::http::StatusCode;
+use credwatch_schemas::audit::AuditRow;
+use credwatch_schemas::time::Micros;
+
+use super::Access;
+use super::note::Note;
+use super::principal::Principal;
+
+/// What is known of a request when it comes.
+pub(super) struct Arrived {
+    time: Micros,
+    pub(super) begun: Instant,
+    pub(super) request_id: String,
+    action: String,
+    query: Option<String>,
+    address: Option<String>,
+    pub(super) is_metrics: bool,
+    /// Whether it may leave something behind.
+    pub(super) changes: bool,
+}
+
+/// Requests with a body that only ask.
+const ASKING: [&str; 2] = ["/v1/sql", "/api/v2/auditevents"];
+
+impl Arrived {
+    pub(super) fn now(access: &Access, request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>().map_or("(no route)", MatchedPath::as_str);
+        let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        Self {
+            time: (access.clock)(),
+            begun: Instant::now(),
+            request_id: uuid::Uuid::new_v4().simple().to_string(),
+            action: format!("{} {route}", request.method()),
+            query: particular(request),
+            address: address.map(|ConnectInfo(address)| address.ip().to_string()),
+            is_metrics: route == "/metrics",
+            changes: !request.method().is_safe() && !ASKING.contains(&route),
+        }
+    }
+
+    /// Without a status: it is about to be done.
+    pub(super) fn row(
+        &self,
+        principal: Option<&Principal>,
+        note: &Note,
+        status: Option<StatusCode>,
+        code: Option<String>,
+    ) -> AuditRow {
+        let noted = note.read();
+        AuditRow {
+            seq: None,
+            time: self.time,
+            request_id: self.request_id.clone(),
+            principal: principal.map(Principal::id),
+            principal_name: principal.and_then(Principal::name).map(str::to_owned),
+            role: principal.map(Principal::role),
+            org_id: noted.org,
+            surface: "http".to_owned(),
+            action: self.action.clone(),
+            detail: noted.detail.or_else(|| self.query.clone()),
+            status: status.map(|status| i64::from(status.as_u16())),
+            code,
+            duration_ms: i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX),
+            address: self.address.clone(),
+        }
+    }
+}
+
+/// The path where the route has places in it, and the query.
+fn particular(request: &Request) -> Option<String> {
+    let matched = request.extensions().get::<MatchedPath>().is_some_and(|route| route.as_str() == request.uri().path());
+    let note = Note::default();
+    match (matched, request.uri().path_and_query()) {
+        (true, _) => request.uri().query().map(|query| note.detail(query))?,
+        (false, whole) => note.detail(whole?.as_str()),
+    }
+    note.read().detail
+}

@@ -1,0 +1,109 @@
+//! `POST /v1/sql`: one read-only statement, its answer as a stream; `GET` and `DELETE /v1/sql/{query_id}`: how it goes,
+//! and how to stop it.
+//!
+//! What goes wrong before the first rows is a problem document. What goes wrong later breaks the connection off, so
+//! that half an answer is never taken for a whole one, and the statement's report says why.
+
+mod answering;
+mod statement;
+
+use arrow::array::RecordBatch;
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use credwatch_query::{Params, QueryError, QueryStream, Session};
+use credwatch_schemas::access::Right;
+use futures::TryStreamExt;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::access::Caller;
+use crate::answer::Answer;
+use crate::api::Api;
+use crate::problem::Problem;
+use crate::statements::{Ended, NotNow, Report};
+use answering::{Running, streamed};
+use statement::{Statement, params, query_id};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    org: Option<String>,
+}
+
+pub(crate) async fn run(
+    State(api): State<Api>,
+    caller: Caller,
+    asked: Result<Query<Asked>, QueryRejection>,
+    body: Result<Json<Statement>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Query(asked) = asked.map_err(|rejection| Problem::bad_request("bad_query", rejection.body_text()))?;
+    let Json(statement) =
+        body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
+    let permit = caller.within(asked.org.as_deref())?.may(Right::RunSql)?;
+    permit.says(&format!("{}, params: {}", statement.sql, statement.params));
+    let limits = statement.limits(api.limits)?;
+    let turn = api.statements.begin(query_id(statement.query_id)?, permit.principal()).map_err(not_now)?;
+    let params = params(statement.params)?;
+    let session = Session::open_with(&api.snapshot(&permit).await?, permit.scope().clone(), permit.books(), limits)?;
+    let begun = tokio::select! {
+        begun = begin(&session, &statement.sql, params) => begun,
+        () = turn.cancelled() => return Err(cancelled()),
+    };
+    let (rows, first) = begun.inspect_err(|error| turn.end(Ended::Failed(error.to_string())))?;
+    let shape = statement.format.shape();
+    let answer = Answer::new(shape, rows.schema());
+    let answer = Some(answer.map_err(|error| Problem::internal("writing the answer", &error))?);
+    let headers =
+        [(header::CONTENT_TYPE.as_str(), shape.content_type().to_owned()), ("x-query-id", turn.id().to_owned())];
+    let deadline = Instant::now() + limits.time;
+    let body = streamed(Running { rows, answer, first, turn }, deadline);
+    Ok((AppendHeaders(headers), body).into_response())
+}
+
+async fn begin(session: &Session, sql: &str, params: Params) -> Result<(QueryStream, Option<RecordBatch>), QueryError> {
+    let mut rows = session.run(sql, params).await?;
+    let first = rows.try_next().await?;
+    Ok((rows, first))
+}
+
+/// `GET /v1/sql/{query_id}`: how far a statement of the caller's own is, or how it ended.
+pub(crate) async fn report(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Report>, Problem> {
+    let permit = caller.beyond_orgs(Right::RunSql)?;
+    api.statements.report(&id, &permit.principal()).map(Json).ok_or_else(|| unknown(&id))
+}
+
+/// `DELETE /v1/sql/{query_id}`: stops a statement of the caller's own.
+pub(crate) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Report>, Problem> {
+    let permit = caller.beyond_orgs(Right::RunSql)?;
+    api.statements.cancel(&id, &permit.principal()).map(Json).ok_or_else(|| unknown(&id))
+}
+
+fn unknown(id: &str) -> Problem {
+    Problem::not_found(format!("this server knows no statement {id:?} of yours"))
+}
+
+fn cancelled() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "sql.cancelled", "the statement was stopped before it had an answer")
+}
+
+pub(crate) fn not_now(why: NotNow) -> Problem {
+    match why {
+        NotNow::TooMany => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.concurrency", "too many statements run at this moment")
+        }
+        NotNow::Taken => {
+            Problem::new(StatusCode::CONFLICT, "query_id_taken", "a statement of that query_id runs at this moment")
+        }
+    }
+}
