@@ -10,7 +10,6 @@ url, authority = sys.argv[1:3]
 key = sys.stdin.read().strip()
 parts = urlsplit(url)
 context = ssl.create_default_context(cafile=authority)
-context.check_hostname = False
 try:
     connection = http.client.HTTPSConnection(parts.hostname, parts.port, context=context, timeout=20)
     target = parts.path + ("?" + parts.query if parts.query else "")
