@@ -9,7 +9,7 @@ use credwatch_query::QueryError;
 use credwatch_schemas::time::Micros;
 use serde_json::json;
 
-use crate::access::{Wait, challenge};
+use crate::access::{Standing, challenge};
 
 /// What a client is told. `Problem::internal` logs the cause and keeps it from the client.
 #[derive(Debug, Clone)]
@@ -63,8 +63,9 @@ impl Problem {
     }
 
     /// Says when to ask again.
-    pub(crate) fn waiting(mut self, wait: Wait, now: Micros) -> Self {
-        wait.write(&mut self.headers, now);
+    pub(crate) fn waiting(mut self, standing: Standing, now: Micros) -> Self {
+        standing.tell(&mut self.headers, now);
+        self.headers.insert(header::RETRY_AFTER, HeaderValue::from(standing.reset_in()));
         self
     }
 }

@@ -6,9 +6,9 @@
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::waiting::until;
+use crate::waiting::{let_pass, until, BETWEEN_LOOKS};
 
 const GUARD: &str = r#"exec 3<&0
 "$@" </dev/null 3<&- &
@@ -64,6 +64,17 @@ impl Guarded {
     pub fn wait(&mut self, at_most: Duration) -> ExitStatus {
         let shell = &mut self.shell;
         until("a child process ends", at_most, || shell.try_wait().expect("asking after a child process"))
+    }
+
+    /// Waits for the end; whoever asks decides what it means when it does not come in time.
+    pub fn ends_within(&mut self, at_most: Duration) -> Option<ExitStatus> {
+        let begin = Instant::now();
+        let mut ended = self.has_ended();
+        while ended.is_none() && begin.elapsed() < at_most {
+            let_pass(BETWEEN_LOOKS);
+            ended = self.has_ended();
+        }
+        ended
     }
 
     /// Asks it to stop and waits.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Looks until there is something; fails after `at_most`, saying what was waited for.
 pub fn until<T>(what: &str, at_most: Duration, mut look: impl FnMut() -> Option<T>) -> T {

@@ -19,7 +19,7 @@ use super::key::Key;
 use super::keys::KeyError;
 use super::note::Note;
 use super::principal::Principal;
-use super::rate::Wait;
+use super::rate::Standing;
 use super::{Access, Door, keyring};
 use crate::api::Api;
 use crate::problem::{Code, Problem};
@@ -43,8 +43,10 @@ async fn pass(api: Api, request: Request, next: Next) -> Response {
     let admitted = recognised.clone().and_then(|principal| access.admit(&principal).map(|()| principal));
     let answered = match admitted {
         Ok(principal) => answer(access, &arrived, request, principal, &note, next).await,
-        Err(_) if access.rates.refuse().is_err() => return too_many_refused(access),
-        Err(problem) => Err(problem),
+        Err(problem) => match access.rates.refuse() {
+            Ok(_) => Err(problem),
+            Err(standing) => return too_many_refused(access, standing),
+        },
     };
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     response.headers_mut().extend(HeaderValue::from_str(&arrived.request_id).ok().map(|id| (REQUEST_ID, id)));
@@ -104,14 +106,13 @@ fn with_caller(mut request: Request, principal: Principal, note: &Note) -> Reque
 }
 
 /// Not recorded one by one: whoever guesses, or asks far too often, must not fill the disk.
-fn too_many_refused(access: &Access) -> Response {
+fn too_many_refused(access: &Access, standing: Standing) -> Response {
     metrics::counter!("credwatch_api_refused_unrecorded_total").increment(1);
-    let wait = access.rates.refuse().err().unwrap_or(Wait(Duration::ZERO));
-    limited(wait, (access.clock)(), "too many requests were refused at this moment").into_response()
+    limited(standing, (access.clock)(), "too many requests were refused at this moment").into_response()
 }
 
-pub(crate) fn limited(wait: Wait, now: Micros, why: &'static str) -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.rate", why).waiting(wait, now)
+pub(crate) fn limited(standing: Standing, now: Micros, why: &'static str) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.rate", why).waiting(standing, now)
 }
 
 impl Access {
@@ -154,8 +155,8 @@ impl Access {
         if principal.is_local() {
             return Ok(());
         }
-        let admitted = self.rates.admit(&principal.id());
-        admitted.map_err(|wait| limited(wait, (self.clock)(), "this key asks too often"))
+        let admitted = self.rates.key(&principal.id());
+        admitted.map(drop).map_err(|standing| limited(standing, (self.clock)(), "this key asks too often"))
     }
 }
 

@@ -32,7 +32,7 @@ pub use key::{Key, Unreadable};
 use keyring::Keyring;
 pub use keys::{Draft, KeyError, KeyInfo, Keys, Revoked};
 use rate::Rates;
-pub(crate) use rate::Wait;
+pub(crate) use rate::Standing;
 
 /// Reads the wall clock; tests have one of their own.
 pub type Clock = fn() -> Micros;
@@ -63,8 +63,15 @@ impl Access {
 
     /// A change of a finding costs every detector a second look, so one principal makes few of them.
     pub(crate) fn admit_change(&self, permit: &Permit) -> Result<(), Problem> {
-        let admitted = self.rates.admit_change(&permit.principal());
-        admitted.map_err(|wait| limited(wait, (self.clock)(), "too many changes of findings at this moment"))
+        let changes = self.rates.change(&permit.principal());
+        changes
+            .map(drop)
+            .map_err(|standing| limited(standing, (self.clock)(), "too many changes of findings at this moment"))
+    }
+
+    /// Where a reader stands who pulls one more page; `Err` when it is one too many.
+    pub(crate) fn pull(&self, permit: &Permit) -> Result<Standing, Standing> {
+        self.rates.pull(&permit.principal())
     }
 
     pub(crate) fn door(&self) -> Door {

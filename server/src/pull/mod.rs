@@ -23,7 +23,6 @@ mod findings;
 mod link;
 mod logs;
 mod news;
-mod pace;
 mod page;
 mod reader;
 mod retention;
@@ -51,14 +50,12 @@ pub(crate) use link::is_base;
 use buffer::Buffer;
 use cursor::CursorKey;
 use news::News;
-use pace::Pace;
 
 /// What the handlers of this module share.
 #[derive(Debug, Default)]
 pub(crate) struct Pull {
     key: OnceCell<CursorKey>,
     buffer: Buffer,
-    pace: Pace,
     news: News,
     /// Without a slash at its end.
     base: OnceLock<String>,

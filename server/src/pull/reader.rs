@@ -44,9 +44,4 @@ impl Reader {
     pub(crate) fn scope(&self) -> TenantScope {
         self.permit.scope().clone()
     }
-
-    /// Tells readers apart whose requests are counted.
-    pub(crate) fn name(&self) -> String {
-        self.permit.principal()
-    }
 }

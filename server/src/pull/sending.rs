@@ -31,21 +31,22 @@ pub(crate) async fn send(State(api): State<Api>, request: Request, next: Next) -
         Ok(reader) => reader,
         Err(problem) => return coded(coding, problem.into_response()).await,
     };
-    let standing = api.pull.pace.ask(&reader.name(), (api.access.clock)());
-    let request = Request::from_parts(parts, body);
-    let mut response = if standing.is_over {
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.rate", "too many requests in this minute").into_response()
-    } else {
-        next.run(request).await
+    let (standing, mut response) = match api.access.pull(&reader.permit) {
+        Ok(standing) => (standing, next.run(Request::from_parts(parts, body)).await),
+        Err(standing) => (standing, too_often().into_response()),
     };
-    standing.tell(response.headers_mut());
-    if let Some(seconds) = retry_after(&response, standing.reset_in) {
+    standing.tell(response.headers_mut(), (api.access.clock)());
+    if let Some(seconds) = retry_after(&response, standing.reset_in()) {
         response.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from(seconds));
     }
     coded(coding, response).await
 }
 
-fn retry_after(response: &Response, reset_in: i64) -> Option<i64> {
+fn too_often() -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.rate", "this reader pulls too often")
+}
+
+fn retry_after(response: &Response, reset_in: u32) -> Option<u32> {
     match response.status() {
         StatusCode::TOO_MANY_REQUESTS => Some(reset_in),
         StatusCode::SERVICE_UNAVAILABLE => Some(5),

@@ -90,8 +90,9 @@ impl<'a> Ingest<'a> {
 
     /// Waits for the fail point that it was started with.
     fn until_it_kills_itself(mut self) {
-        let ended = self.process.wait(PATIENCE);
-        assert_eq!(ended.code(), Some(KILLED), "{}: it was to be killed:\n{}", self.name, self.words());
+        let ended = self.process.ends_within(PATIENCE);
+        let code = ended.and_then(|ended| ended.code());
+        assert_eq!(code, Some(KILLED), "{}: it was to be killed:\n{}", self.name, self.words());
     }
 
     /// Asks it to stop; it must do so in order.
