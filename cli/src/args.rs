@@ -77,7 +77,7 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Run roles of the service until stopped: ingest, detect, api
     #[command(
-        after_help = "Examples:\n  credwatch serve --lake ./lake --listen 127.0.0.1:7980\n  credwatch serve --roles ingest,detect,api --brokers kafka-1:9092,kafka-2:9092 --topic audit"
+        after_help = "Examples:\n  credwatch serve --lake ./lake --listen 127.0.0.1:7980\n  credwatch serve --lake ./lake --listen-postgres 127.0.0.1:5433\n  credwatch serve --roles ingest,detect,api --brokers kafka-1:9092,kafka-2:9092 --topic audit"
     )]
     Serve(Serve),
     /// Read Kafka into the lake until stopped, each record exactly once
@@ -149,6 +149,9 @@ pub(crate) struct Serve {
     /// Address of the API; beyond loopback it needs keys and TLS (docs/access.md) [default: 127.0.0.1:7980]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Also answer psql and other clients of Postgres, at this address (docs/postgres.md)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen_postgres: Option<std::net::SocketAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

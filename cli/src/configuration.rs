@@ -29,6 +29,8 @@ pub(crate) struct Configuration {
     pub(crate) detectors: Option<PathBuf>,
     /// Address of the API.
     pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Address for clients of Postgres; without one they are not served.
+    pub(crate) listen_postgres: Option<std::net::SocketAddr>,
     /// Who may use the API, and how bytes travel.
     pub(crate) api: listening::Config,
     /// The server that is asked in place of the lake's files.
@@ -172,6 +174,7 @@ mod tests {
             redaction_key_file: _,
             detectors: _,
             listen: _,
+            listen_postgres: _,
             api: _,
             server: _,
             public_url: _,
@@ -179,7 +182,7 @@ mod tests {
             upkeep: _,
             bindings: _,
         } = Table::try_into(table.clone()).unwrap();
-        assert_eq!(keys.len(), 10, "{keys:?}");
+        assert_eq!(keys.len(), 11, "{keys:?}");
         assert_eq!(table["server"].as_table().unwrap().len(), 3);
         assert_eq!(table["api"].as_table().unwrap().len(), 4);
         assert_eq!(table["kafka"].as_table().unwrap().len(), 18);

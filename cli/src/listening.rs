@@ -31,24 +31,35 @@ pub(crate) struct Entrance {
     pub(crate) transport: Transport,
     /// What clients reach it by, where that is not the address.
     pub(crate) public_url: Option<String>,
+    /// Where clients of Postgres are answered, if anywhere.
+    pub(crate) postgres: Option<(SocketAddr, Door)>,
 }
 
 impl Entrance {
     /// For the operator of this machine, on its loopback.
     pub(crate) fn local(port: u16) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self { address, door: Door::LocalIsOperator, transport: Transport::Plain, public_url: None }
+        Self { address, door: Door::LocalIsOperator, transport: Transport::Plain, public_url: None, postgres: None }
     }
 
     pub(crate) fn of(config: &Config, address: Option<SocketAddr>, public_url: Option<&str>) -> anyhow::Result<Self> {
         let local = Self::local(PORT);
         let address = address.unwrap_or(local.address);
-        // Behind a proxy every caller comes from loopback.
-        let asks = config.require_key || config.tls_ends_elsewhere;
-        let is_open = address.ip().to_canonical().is_loopback() && !asks;
-        let door = if is_open { Door::LocalIsOperator } else { Door::KeysOnly };
-        Ok(Self { address, door, transport: transport(config)?, public_url: public_url.map(str::to_owned) })
+        let (door, public_url) = (door(config, address), public_url.map(str::to_owned));
+        Ok(Self { address, door, transport: transport(config)?, public_url, postgres: None })
     }
+
+    /// Also for clients of Postgres.
+    pub(crate) fn and_postgres(self, config: &Config, address: Option<SocketAddr>) -> Self {
+        Self { postgres: address.map(|address| (address, door(config, address))), ..self }
+    }
+}
+
+fn door(config: &Config, address: SocketAddr) -> Door {
+    // Behind a proxy every caller comes from loopback.
+    let asks = config.require_key || config.tls_ends_elsewhere;
+    let is_open = address.ip().to_canonical().is_loopback() && !asks;
+    if is_open { Door::LocalIsOperator } else { Door::KeysOnly }
 }
 
 fn transport(config: &Config) -> anyhow::Result<Transport> {

@@ -4,7 +4,8 @@
 //! 2. Against S, repeats become duplicates, rows are sorted, `seq` and `ingest_time` are stamped, files are written and
 //!    synced.
 //! 3. Commit files, positions, clocks, `seq` and `ingest_time` as the version after S, or lose.
-//! 4. Whoever lost starts again at 1: what the winner brought may turn rows into duplicates, and `seq` has moved.
+//! 4. Whoever lost starts again at 1: what the winner brought may turn rows into duplicates, and `seq` has moved. After
+//!    some losses it asks the others for a turn; see [`crate::turn`].
 //!
 //! A kill between any two steps leaves at most files that no version names; clean-up removes them.
 
@@ -30,9 +31,13 @@ use crate::recognition::{Recognised, Recognition};
 use crate::standing::{Standing, ingest_time, last_seq, standing, transactions_to_set};
 use crate::state::State;
 use crate::table::{Edit, Landed, Table};
+use crate::turn::Turn;
 
 /// How often a commit may lose before it gives up; every loss is somebody else's success.
 const MOST_ATTEMPTS: u32 = 60;
+
+/// From then on the others are asked to hold back: whoever loses so often is slower than they are.
+const PATIENT_ATTEMPTS: u32 = 4;
 
 /// Files of one commit that are written at the same time.
 const PARALLEL_PUTS: usize = 4;
@@ -71,6 +76,10 @@ pub(crate) async fn append(
 ) -> Result<Appended, LakeError> {
     let rows = batch.rows().num_rows();
     for attempt in 0..MOST_ATTEMPTS {
+        let alone = match attempt {
+            ..PATIENT_ATTEMPTS => None,
+            _ => Some(table.turns.alone().await),
+        };
         let state = table.refresh().await?;
         match standing(&state.transactions, batch.progress(), rows) {
             Standing::Ready => {}
@@ -80,7 +89,7 @@ pub(crate) async fn append(
         let prepared;
         (memory, prepared) = prepare(table, memory, Arc::clone(&batch), Arc::clone(&state), now).await?;
         let edit = write(table, &prepared, &state, &batch, now).await?;
-        match commit(table, &state, &edit).await? {
+        match commit(table, &state, &edit, alone.as_ref()).await? {
             Landed::Done(version) => {
                 memory.learn(&prepared.recognised, edit.add.iter().map(|file| Arc::clone(&file.path)));
                 return Ok(committed(version, &prepared));
@@ -88,6 +97,7 @@ pub(crate) async fn append(
             Landed::Lost => discard(table, &edit).await,
             Landed::Overtaken => {}
         }
+        drop(alone);
         tokio::time::sleep(pause(attempt)).await;
     }
     Err(LakeError::Contention { table: table.name.clone(), attempts: MOST_ATTEMPTS })
@@ -156,9 +166,12 @@ async fn write(
     })
 }
 
-async fn commit(table: &Table, state: &State, edit: &Edit) -> Result<Landed, LakeError> {
+async fn commit(table: &Table, state: &State, edit: &Edit, alone: Option<&Turn>) -> Result<Landed, LakeError> {
     fail_point::reach("lake-before-log");
-    let landed = table.commit(state, edit).await?;
+    let landed = match alone {
+        None => table.commit(state, edit).await?,
+        Some(_) => table.commit_at_once(state, edit).await?,
+    };
     fail_point::reach("lake-after-log");
     Ok(landed)
 }

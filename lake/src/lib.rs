@@ -38,6 +38,7 @@ mod state;
 mod synced_folder;
 mod table;
 mod table_name;
+mod turn;
 
 pub use append::Appended;
 pub use change::{Change, Committed};

@@ -25,6 +25,7 @@ use crate::properties;
 use crate::state::State;
 use crate::synced_folder::SyncedFolder;
 use crate::table_name::TableName;
+use crate::turn::Turns;
 
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -33,6 +34,7 @@ pub(crate) struct Table {
     pub(crate) schema: SchemaRef,
     pub(crate) log: Log,
     pub(crate) footers: Footers,
+    pub(crate) turns: Turns,
     state: Mutex<Arc<State>>,
 }
 
@@ -75,8 +77,8 @@ impl Table {
         let Some(state) = log.read(None).await? else { return Ok(None) };
         properties::check_format(&name, state.property(properties::FORMAT))?;
         let schema = schema_of(&name, &state)?;
-        let footers = Footers::of(&name);
-        Ok(Some(Self { name, folder, schema, log, footers, state: Mutex::new(state) }))
+        let (footers, turns) = (Footers::of(&name), Turns::of(&folder));
+        Ok(Some(Self { name, folder, schema, log, footers, turns, state: Mutex::new(state) }))
     }
 
     /// Opens the table, or creates it when it is not there. Two processes may do so at once.
@@ -109,8 +111,14 @@ impl Table {
         Ok(state)
     }
 
-    /// Commits `edit` as the version after `base`, or loses.
+    /// Commits `edit` as the version after `base`, or loses. Waits while somebody else has the turn alone.
     pub(crate) async fn commit(&self, base: &State, edit: &Edit) -> Result<Landed, LakeError> {
+        let _turn = self.turns.beside_others().await;
+        self.commit_at_once(base, edit).await
+    }
+
+    /// The same for who has the turn.
+    pub(crate) async fn commit_at_once(&self, base: &State, edit: &Edit) -> Result<Landed, LakeError> {
         let version = base.version + 1;
         let written = self.log.write(version, edit.actions(), &edit.set, edit.operation(self)).await?;
         if written == Written::Taken {

@@ -10,7 +10,7 @@ use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider};
 use datafusion::error::Result;
 
 use crate::catalogue;
-use crate::tables::TableInfo;
+use crate::tables::{FINDINGS_CURRENT, TableInfo};
 
 pub(crate) const CATALOG: &str = "credwatch";
 pub(crate) const SCHEMA: &str = "public";
@@ -33,7 +33,7 @@ fn list_of_tables(tables: &[TableInfo]) -> Result<RecordBatch> {
         ("table_catalog", same(CATALOG, count)),
         ("table_schema", same(SCHEMA, count)),
         ("table_name", texts(tables.iter().map(|table| table.name.clone()))),
-        ("table_type", same("VIEW", count)),
+        ("table_type", texts(tables.iter().map(|table| kind(&table.name).to_owned()))),
         ("table_comment", comments(tables.iter().map(|table| table_comment(&table.name)))),
     ])?)
 }
@@ -55,26 +55,46 @@ fn list_of_columns(tables: &[TableInfo]) -> Result<RecordBatch> {
     ])?)
 }
 
+/// Names and columns of the tables here.
+pub(crate) fn tables_of_information() -> Vec<TableInfo> {
+    let lists = [("columns", list_of_columns(&[])), ("tables", list_of_tables(&[]))];
+    let known = lists.into_iter().filter_map(|(name, rows)| Some((name, rows.ok()?)));
+    known.map(|(name, rows)| TableInfo { name: name.to_owned(), schema: rows.schema() }).collect()
+}
+
+/// Whether it is put together from others.
+pub(crate) fn is_view(name: &str) -> bool {
+    name == FINDINGS_CURRENT || catalogue::views().iter().any(|view| view.name == name)
+}
+
+fn kind(name: &str) -> &'static str {
+    if is_view(name) { "VIEW" } else { "BASE TABLE" }
+}
+
 /// What a table is, in a sentence.
-fn table_comment(name: &str) -> Option<String> {
+pub(crate) fn table_comment(name: &str) -> Option<String> {
     let known = match name {
         "events" => "Every event, once.",
         "rejects" => "Records that did not become events, and why.",
         "duplicates" => "Repeats of events that are there already.",
         "records" => "Every record that was read: events, rejects and duplicates.",
         "findings" => "Every revision of every finding.",
-        "findings_current" => "The last revision of each finding.",
+        FINDINGS_CURRENT => "The last revision of each finding.",
         "coverage" => "Which intervals each detector has judged, and how that ended.",
         "configuration" => "What judgements depended on besides events, and since when.",
         "audit" => "What people and programs did with credwatch itself.",
         "keys" => "Keys of the API: made and revoked.",
+        "consumers" => "How far each puller has said that it is.",
+        _ if name.starts_with("rollup_") || name.starts_with("ledger_") => {
+            "What detectors keep between judgements; it can be computed again from the events."
+        }
         _ => return catalogue::views().into_iter().find(|view| view.name == name).map(|view| view.meaning.to_owned()),
     };
     Some(known.to_owned())
 }
 
 /// A column means the same in every table that has it.
-fn column_comment(name: &str) -> Option<String> {
+pub(crate) fn column_comment(name: &str) -> Option<String> {
     field(name).map(|field| field.meaning.to_owned())
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use credwatch_lake::LakeSnapshot;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -19,33 +20,52 @@ use tokio::time::{Instant, timeout_at};
 use crate::catalogue;
 use crate::error::QueryError;
 use crate::functions::functions;
+use crate::ground::{self, Ground};
 use crate::information::{CATALOG, INFORMATION_SCHEMA, SCHEMA, information_schema};
 use crate::limits::Limits;
-use crate::params::Params;
+use crate::params::{self, Params};
+use crate::postgres::Postgres;
 use crate::scope::{Books, TenantScope};
-use crate::statement::{self, Setting};
+use crate::statement::{self, Setting, Words};
 use crate::stream::QueryStream;
 use crate::tables::{self, EVENTS, TableInfo, Whole};
 
 /// Runs statements against one snapshot for one scope. Statements that run at the same time share its memory limit; a
 /// session per request keeps them apart, and costs little.
+#[derive(Debug)]
 pub struct Session {
+    desk: Arc<Desk>,
+    ground: Option<Ground>,
+}
+
+/// Everything that a statement is planned with.
+struct Desk {
     context: SessionContext,
     tables: Vec<TableInfo>,
     scope: TenantScope,
     limits: Limits,
+    words: Words,
 }
 
-impl std::fmt::Debug for Session {
+/// What is known of a statement before it runs.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// The answer's columns.
+    pub schema: SchemaRef,
+    /// For `$1`, `$2`, ...: the column that each is compared with or cast to, where that shows.
+    pub parameters: Vec<Option<FieldRef>>,
+}
+
+impl std::fmt::Debug for Desk {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Session").field("scope", &self.scope).field("limits", &self.limits).finish_non_exhaustive()
+        out.debug_struct("Desk").field("scope", &self.scope).field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
 impl Session {
     /// A session that holds the snapshot's tables as the scope sees them, and nothing else. The books stay closed.
     pub fn open(snapshot: &LakeSnapshot, scope: TenantScope, limits: Limits) -> Result<Self, QueryError> {
-        Self::over(tables::whole(snapshot), scope, Books::Closed, limits)
+        Self::over(tables::whole(snapshot), scope, Books::Closed, limits, None)
     }
 
     /// The same for somebody who may, or may not, read the audit.
@@ -55,45 +75,100 @@ impl Session {
         books: Books,
         limits: Limits,
     ) -> Result<Self, QueryError> {
-        Self::over(tables::whole(snapshot), scope, books, limits)
+        Self::over(tables::whole(snapshot), scope, books, limits, None)
     }
 
-    pub(crate) fn over(whole: Whole, scope: TenantScope, books: Books, limits: Limits) -> Result<Self, QueryError> {
-        let opened = context(&limits).and_then(|context| {
+    /// The same for somebody whose client takes this for Postgres.
+    pub fn open_as_postgres(
+        snapshot: &LakeSnapshot,
+        scope: TenantScope,
+        books: Books,
+        limits: Limits,
+        postgres: &Postgres,
+    ) -> Result<Self, QueryError> {
+        Self::over(tables::whole(snapshot), scope, books, limits, Some(postgres))
+    }
+
+    pub(crate) fn over(
+        whole: Whole,
+        scope: TenantScope,
+        books: Books,
+        limits: Limits,
+        postgres: Option<&Postgres>,
+    ) -> Result<Self, QueryError> {
+        let opened = context(&limits, postgres).and_then(|context| {
             let tables = fill(&context, whole, &scope, books)?;
+            postgres.map_or(Ok(()), |postgres| postgres.knows(&tables, &context))?;
             Ok((context, tables))
         });
         let (context, tables) = opened.map_err(|error| QueryError::of_execution(&error, &limits))?;
-        Ok(Self { context, tables, scope, limits })
+        let words = if postgres.is_some() { Words::Postgres } else { Words::Own };
+        let desk = Arc::new(Desk { context, tables, scope, limits, words });
+        Ok(Self { desk, ground: None })
+    }
+
+    /// Plans and runs statements there and not where it is called.
+    pub fn on(self, ground: Ground) -> Self {
+        Self { ground: Some(ground), ..self }
     }
 
     /// The tables that a statement can name, by name.
     pub fn tables(&self) -> &[TableInfo] {
-        &self.tables
+        &self.desk.tables
     }
 
     pub fn scope(&self) -> &TenantScope {
-        &self.scope
+        &self.desk.scope
     }
 
     /// Plans and starts one statement. The clock starts here.
     pub async fn run(&self, sql: &str, params: Params) -> Result<QueryStream, QueryError> {
-        let deadline = Instant::now() + self.limits.time;
-        let started = timeout_at(deadline, self.start(sql, params)).await;
-        let (rows, plan) = started.unwrap_or(Err(QueryError::Time(self.limits.time)))?;
-        Ok(QueryStream::new(rows, plan, self.limits, deadline))
+        let (desk, sql, limits) = (Arc::clone(&self.desk), sql.to_owned(), self.desk.limits);
+        let deadline = Instant::now() + limits.time;
+        let start = ground::done(self.ground.as_ref(), async move { desk.start(&sql, params).await });
+        let started = timeout_at(deadline, start).await;
+        let (rows, plan) = started.unwrap_or(Err(QueryError::Time(limits.time)))?;
+        Ok(QueryStream::new(rows, plan, limits, deadline, self.ground.as_ref()))
+    }
+
+    /// Plans one statement and runs nothing.
+    pub async fn describe(&self, sql: &str) -> Result<Described, QueryError> {
+        let (desk, sql, limits) = (Arc::clone(&self.desk), sql.to_owned(), self.desk.limits);
+        let describe = ground::done(self.ground.as_ref(), async move { desk.describe(&sql).await });
+        let described = timeout_at(Instant::now() + limits.time, describe).await;
+        described.unwrap_or(Err(QueryError::Time(limits.time)))
+    }
+}
+
+impl Desk {
+    async fn describe(&self, sql: &str) -> Result<Described, QueryError> {
+        let plan = statement::logical(&self.setting(), sql).await?;
+        let schema = match &plan {
+            LogicalPlan::Explain(_) => explained(&plan).map_err(|error| self.failed(&error))?.schema(),
+            _ => Arc::clone(plan.schema().inner()),
+        };
+        Ok(Described { schema, parameters: params::places(&plan)? })
+    }
+
+    fn setting(&self) -> Setting<'_> {
+        let state = self.context.state();
+        Setting { state, tables: &self.tables, scope: &self.scope, limits: &self.limits, words: self.words }
+    }
+
+    fn failed(&self, error: &DataFusionError) -> QueryError {
+        QueryError::of_planning(error, &self.limits)
     }
 
     async fn start(&self, sql: &str, params: Params) -> Result<Started, QueryError> {
-        let state = self.context.state();
-        let setting = Setting { state, tables: &self.tables, scope: &self.scope, limits: &self.limits };
+        let setting = self.setting();
         let plan = statement::plan(&setting, sql, params).await?;
-        let failed = |error: DataFusionError| QueryError::of_planning(&error, &self.limits);
+        let failed = |error: DataFusionError| self.failed(&error);
         if let LogicalPlan::Explain(explain) = &plan {
             let rows = explained(&setting.state.optimize(&explain.plan).map_err(failed)?).map_err(failed)?;
             return Ok((rows, None));
         }
         let physical = setting.state.create_physical_plan(&plan).await.map_err(failed)?;
+        let physical = ground::yielding(physical).map_err(failed)?;
         let rows = execute_stream(Arc::clone(&physical), self.context.task_ctx()).map_err(failed)?;
         Ok((rows, Some(physical)))
     }
@@ -117,13 +192,16 @@ const ENDLESS: [&str; 9] = [
 ];
 
 /// No spilling: what does not fit is an error, and nothing of a tenant lies around on disk.
-fn context(limits: &Limits) -> Result<SessionContext, DataFusionError> {
+fn context(limits: &Limits, postgres: Option<&Postgres>) -> Result<SessionContext, DataFusionError> {
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
         .build_arc()?;
     let config = SessionConfig::new().with_information_schema(false).with_default_catalog_and_schema(CATALOG, SCHEMA);
-    let context = SessionContext::new_with_config_rt(config, runtime);
+    let context = match postgres {
+        None => SessionContext::new_with_config_rt(config, runtime),
+        Some(_) => Postgres::context(config, runtime)?,
+    };
     for function in functions() {
         function.register(&context);
     }

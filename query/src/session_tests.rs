@@ -41,11 +41,11 @@ fn whole() -> Whole {
 }
 
 fn operator() -> Session {
-    Session::over(whole(), TenantScope::Operator, Books::Closed, Limits::default()).unwrap()
+    Session::over(whole(), TenantScope::Operator, Books::Closed, Limits::default(), None).unwrap()
 }
 
 fn of_org(org: &str) -> Session {
-    Session::over(whole(), TenantScope::Org(OrgId::new(org)), Books::Closed, Limits::default()).unwrap()
+    Session::over(whole(), TenantScope::Org(OrgId::new(org)), Books::Closed, Limits::default(), None).unwrap()
 }
 
 async fn ask(session: &Session, sql: &str) -> Result<String, QueryError> {
@@ -186,7 +186,7 @@ async fn files_and_other_catalogs_cannot_be_named() {
         let refused = ask(&session, sql).await.expect_err(sql);
         assert!(refused.code().starts_with("sql."), "{sql}: {refused:?}");
     }
-    let table_functions = session.context.state();
+    let table_functions = session.desk.context.state();
     let mut names: Vec<String> = table_functions.table_functions().keys().cloned().collect();
     names.sort();
     assert_eq!(names, ["generate_series", "range"]);
@@ -254,7 +254,7 @@ async fn parameters_are_values_and_never_text() {
 }
 
 async fn broken_limit(limits: Limits, sql: &str) -> QueryError {
-    let session = Session::over(whole(), TenantScope::Operator, Books::Closed, limits).unwrap();
+    let session = Session::over(whole(), TenantScope::Operator, Books::Closed, limits, None).unwrap();
     ask(&session, sql).await.unwrap_err()
 }
 
@@ -270,7 +270,7 @@ async fn each_limit_ends_the_statement_with_its_name() {
     assert_eq!(broken_limit(Limits { rows: 99_999, ..limits }, many).await, QueryError::Rows(99_999));
     assert_eq!(broken_limit(Limits { bytes: 10_000, ..limits }, many).await, QueryError::Bytes(10_000));
     let fits =
-        Session::over(whole(), TenantScope::Operator, Books::Closed, Limits { rows: 100_000, ..limits }).unwrap();
+        Session::over(whole(), TenantScope::Operator, Books::Closed, Limits { rows: 100_000, ..limits }, None).unwrap();
     assert!(ask(&fits, many).await.is_ok());
 }
 
@@ -279,7 +279,7 @@ async fn dropping_the_stream_frees_what_the_statement_held() {
     let session = operator();
     let sql = "SELECT value % 1000003 AS v, count(*) FROM range(0, 4000000000) GROUP BY 1";
     let stream = session.run(sql, Params::None).await.unwrap();
-    let pool = Arc::clone(&session.context.runtime_env().memory_pool);
+    let pool = Arc::clone(&session.desk.context.runtime_env().memory_pool);
     let wait = |until: fn(usize) -> bool| {
         let pool = Arc::clone(&pool);
         async move {

@@ -12,6 +12,7 @@ use crate::information::{CATALOG, INFORMATION_SCHEMA, SCHEMA};
 use crate::limits::Limits;
 use crate::near::did_you_mean;
 use crate::params::Params;
+use crate::postgres::{PG_CATALOG, rewritten};
 use crate::scope::TenantScope;
 use crate::tables::TableInfo;
 
@@ -25,14 +26,57 @@ pub(crate) struct Setting<'a> {
     pub(crate) tables: &'a [TableInfo],
     pub(crate) scope: &'a TenantScope,
     pub(crate) limits: &'a Limits,
+    pub(crate) words: Words,
+}
+
+/// Whose way of writing is understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    Own,
+    /// Ours first, so that a statement means the same everywhere; where that cannot be planned, Postgres'. Questions to
+    /// the catalogue are Postgres' own: there it is the other way round.
+    Postgres,
 }
 
 pub(crate) async fn plan(setting: &Setting<'_>, sql: &str, params: Params) -> Result<LogicalPlan, QueryError> {
+    params.bind(logical(setting, sql).await?, setting.words)
+}
+
+/// The plan before parameters have values.
+pub(crate) async fn logical(setting: &Setting<'_>, sql: &str) -> Result<LogicalPlan, QueryError> {
+    let asks_the_catalogue = sql.contains("pg_");
+    match setting.words {
+        Words::Own => as_written(setting, sql).await,
+        Words::Postgres if asks_the_catalogue => match as_postgres(setting, sql).await {
+            Some(planned) => planned,
+            None => as_written(setting, sql).await,
+        },
+        Words::Postgres => match as_written(setting, sql).await {
+            Ok(plan) => Ok(plan),
+            // What is wrong with the text as it stands is what its writer should read.
+            Err(error) => as_postgres(setting, sql).await.and_then(Result::ok).ok_or(error),
+        },
+    }
+}
+
+async fn as_written(setting: &Setting<'_>, sql: &str) -> Result<LogicalPlan, QueryError> {
     let statement = parse(sql, setting.limits)?;
+    if let Some(what) = goes_to_files(&statement) {
+        return Err(QueryError::NotReadOnly(what.to_owned()));
+    }
     let planned = setting.state.statement_to_plan(statement.clone()).await;
     let plan = planned.map_err(|error| explain_failure(setting, &statement, &error))?;
     check_read_only(&plan, setting.scope)?;
-    params.bind(plan)
+    Ok(plan)
+}
+
+/// `None` where it cannot be said in other words.
+async fn as_postgres(setting: &Setting<'_>, sql: &str) -> Option<Result<LogicalPlan, QueryError>> {
+    if sql.len() > LONGEST_STATEMENT {
+        return None;
+    }
+    let [only] = rewritten(sql)?.try_into().ok()?;
+    Some(Box::pin(as_written(setting, &only)).await)
 }
 
 fn parse(sql: &str, limits: &Limits) -> Result<Statement, QueryError> {
@@ -44,6 +88,16 @@ fn parse(sql: &str, limits: &Limits) -> Result<Statement, QueryError> {
     match (statements.pop_front(), statements.len()) {
         (Some(statement), 0) => Ok(statement),
         (first, more) => Err(QueryError::NotOneStatement(usize::from(first.is_some()) + more)),
+    }
+}
+
+/// Refused before anything looks at the files that they name.
+fn goes_to_files(statement: &Statement) -> Option<&'static str> {
+    match statement {
+        Statement::CopyTo(_) => Some("COPY"),
+        Statement::CreateExternalTable(_) => Some("CREATE EXTERNAL TABLE"),
+        Statement::Explain(explain) => goes_to_files(&explain.statement),
+        Statement::Statement(_) | Statement::Reset(_) => None,
     }
 }
 
@@ -61,7 +115,7 @@ fn explain_failure(setting: &Setting<'_>, statement: &Statement, error: &DataFus
 
 fn is_known(reference: &TableReference, tables: &[TableInfo]) -> bool {
     let catalog = reference.catalog().is_none_or(|catalog| catalog == CATALOG);
-    let in_information = reference.schema() == Some(INFORMATION_SCHEMA);
+    let in_information = matches!(reference.schema(), Some(INFORMATION_SCHEMA | PG_CATALOG));
     let schema = in_information || reference.schema().is_none_or(|schema| schema == SCHEMA);
     let table = in_information || tables.iter().any(|table| table.name == reference.table());
     catalog && schema && table

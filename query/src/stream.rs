@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::QueryError;
+use crate::ground::{Ground, begin};
 use crate::limits::Limits;
 
 /// Batches that wait for a slow reader.
@@ -43,11 +44,11 @@ impl QueryStream {
         plan: Option<Arc<dyn ExecutionPlan>>,
         limits: Limits,
         deadline: Instant,
+        ground: Option<&Ground>,
     ) -> Self {
         let schema = source.schema();
         let (sender, batches) = mpsc::channel(WAITING_BATCHES);
-        let mut work = JoinSet::new();
-        work.spawn(pump(source, sender, limits));
+        let work = begin(ground, pump(source, sender, limits));
         let deadline = Box::pin(sleep_until(deadline));
         Self { schema, limits, batches, deadline, work, rows: 0, bytes: 0, ended: false, plan }
     }

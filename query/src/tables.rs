@@ -18,11 +18,12 @@ use crate::scoped_table::ScopedTable;
 const RECORDS: &str = "records";
 pub(crate) const EVENTS: &str = "events";
 const FINDINGS: &str = "findings";
+pub(crate) const FINDINGS_CURRENT: &str = "findings_current";
 const KEYS: &str = "keys";
 const AUDIT: &str = "audit";
 
 /// No statement sees what a key is recognised by.
-const SECRET_OF_KEYS: &str = "hash";
+const SECRETS_OF_KEYS: [&str; 2] = ["hash", "scram"];
 
 /// What an accepted row has no value in, or always the same.
 const NOT_OF_EVENTS: [&str; 4] = [column::DISPOSITION, column::REASON, column::DETAIL, column::RAW];
@@ -73,14 +74,14 @@ pub(crate) fn scoped(context: &SessionContext, whole: Whole, scope: &TenantScope
                 None
             }
             KEYS | AUDIT if books == Books::Closed => None,
-            KEYS => seen(&table, scope, None, |column| column != SECRET_OF_KEYS)?,
+            KEYS => seen(&table, scope, None, |column| !SECRETS_OF_KEYS.contains(&column))?,
             _ => seen(&table, scope, None, |_| true)?,
         };
         tables.extend(seen.map(|seen| (name, seen)));
     }
     if let Some(findings) = tables.get(FINDINGS) {
         let current = last_revisions(context, Arc::clone(findings))?;
-        tables.insert("findings_current".to_owned(), current);
+        tables.insert(FINDINGS_CURRENT.to_owned(), current);
     }
     Ok(tables)
 }

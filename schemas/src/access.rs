@@ -92,6 +92,9 @@ pub struct KeyRow {
     pub name: Option<String>,
     /// SHA-256 of the whole key, in hex.
     pub hash: Option<String>,
+    /// What Postgres' clients prove the key against, as Postgres itself keeps it:
+    /// `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`. Keys without one open no Postgres connection.
+    pub scram: Option<String>,
     pub role: Option<Role>,
     /// True: it reaches every org, and rows without one.
     pub is_operator: Option<bool>,
@@ -112,6 +115,7 @@ pub static KEYS: LazyLock<SchemaRef> = LazyLock::new(|| {
         text("changed_by"),
         text("name"),
         text("hash"),
+        text("scram"),
         text("role"),
         Field::new("is_operator", DataType::Boolean, true),
         Field::new("orgs", orgs, true),
@@ -173,6 +177,7 @@ mod tests {
             changed_by: "operator".into(),
             name: Some("siem".into()),
             hash: Some("00".into()),
+            scram: Some("SCRAM-SHA-256$1:a$b:c".into()),
             role: Some(Role::DetectorAuthor),
             is_operator: Some(false),
             orgs: Some(vec![OrgId::new("org_a")]),
@@ -182,6 +187,7 @@ mod tests {
             change: KeyChange::Revoked,
             name: None,
             hash: None,
+            scram: None,
             role: None,
             is_operator: None,
             orgs: None,

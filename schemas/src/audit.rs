@@ -29,13 +29,13 @@ pub struct AuditRow {
     pub role: Option<Role>,
     /// Whose rows were asked for; null is the operator's scope, or a request that did not get so far.
     pub org_id: Option<OrgId>,
-    /// `http`.
+    /// `http` or `postgres`.
     pub surface: String,
-    /// Method and route, such as `GET /v1/findings/{id}`.
+    /// Method and route, such as `GET /v1/findings/{id}`; on a Postgres connection `connect`, `query` or `prepare`.
     pub action: String,
     /// What was asked in particular: a statement, an id, a query string; cut after 4,096 bytes.
     pub detail: Option<String>,
-    /// Status of the answer. Null: the row was written before something was changed, and another follows with the
+    /// Status of the answer, in HTTP's numbers on every surface. Null: the row was written before something was changed, and another follows with the
     /// same `request_id`, unless the process died in between.
     pub status: Option<i64>,
     /// The problem's code, where there was one.

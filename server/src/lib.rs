@@ -18,6 +18,7 @@ mod guard;
 mod health;
 pub mod keys;
 pub mod listener;
+pub mod postgres;
 mod problem;
 mod pull;
 pub mod reading;

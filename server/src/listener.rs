@@ -17,6 +17,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
+use tokio::task::JoinHandle;
 
 use crate::access::Door;
 use crate::api::{Api, routes};
@@ -74,6 +75,7 @@ pub enum ListenError {
 pub struct Listening {
     listener: std::net::TcpListener,
     address: SocketAddr,
+    door: Door,
     tls: Option<(CertificateFiles, RustlsConfig)>,
     is_behind_a_proxy: bool,
 }
@@ -89,7 +91,7 @@ impl Listening {
         let bind = |source| ListenError::Bind { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { listener, address, tls, is_behind_a_proxy: *transport == Transport::TlsEndsElsewhere })
+        Ok(Self { listener, address, door, tls, is_behind_a_proxy: *transport == Transport::TlsEndsElsewhere })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -124,15 +126,45 @@ impl Listening {
                 careful(server).handle(handle).serve(service).await
             }
             Some((files, config)) => {
-                let reloading = tokio::spawn(reload(files, config.clone()));
-                let server = axum_server::from_tcp_rustls(self.listener, config).map_err(ListenError::Serve)?;
-                let served = careful(server).handle(handle).serve(service).await;
-                reloading.abort();
-                served
+                let tls = Tls::renewing(files, config);
+                let server = axum_server::from_tcp_rustls(self.listener, tls.config.clone());
+                careful(server.map_err(ListenError::Serve)?).handle(handle).serve(service).await
             }
         };
         stopping.abort();
         served.map_err(ListenError::Serve)
+    }
+}
+
+impl Listening {
+    /// For other protocols than HTTP: the socket, what is asked of callers, and the certificate where there is one.
+    pub(crate) fn into_parts(self) -> (std::net::TcpListener, Door, Option<Tls>) {
+        (self.listener, self.door, self.tls.map(|(files, config)| Tls::renewing(files, config)))
+    }
+}
+
+/// A certificate in use; as long as this is held, it is taken anew when its files change.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    config: RustlsConfig,
+    renewing: JoinHandle<()>,
+}
+
+impl Tls {
+    fn renewing(files: CertificateFiles, config: RustlsConfig) -> Self {
+        let renewing = tokio::spawn(reload(files, config.clone()));
+        Self { config, renewing }
+    }
+
+    /// As of now.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.config.get_inner()
+    }
+}
+
+impl Drop for Tls {
+    fn drop(&mut self) {
+        self.renewing.abort();
     }
 }
 

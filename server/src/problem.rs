@@ -62,6 +62,19 @@ impl Problem {
         problem
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The sentence.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Says when to ask again.
     pub(crate) fn waiting(mut self, standing: Standing, now: Micros) -> Self {
         standing.tell(&mut self.headers, now);

@@ -4,12 +4,16 @@
 //! bounded: the oldest that has ended is forgotten first. Another server over the same lake knows nothing of them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use credwatch_query::Ground;
 use serde::Serialize;
+use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+
+use crate::problem::Problem;
 
 /// Statements that may run at once; one more is refused rather than queued. Each may use the whole memory limit.
 pub(crate) const AT_ONCE: usize = 4;
@@ -70,7 +74,7 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Turn {
     statement: Arc<Statement>,
-    _place: OwnedSemaphorePermit,
+    place: Arc<OwnedSemaphorePermit>,
 }
 
 /// Why a statement may not begin.
@@ -90,6 +94,17 @@ impl Default for Statements {
 impl Statements {
     pub(crate) fn begin(&self, id: String, owner: String) -> Result<Turn, NotNow> {
         let place = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| NotNow::TooMany)?;
+        self.begin_in(place, id, owner)
+    }
+
+    /// The same for who has one statement at a time and can wait for a place.
+    pub(crate) async fn wait(&self, id: String, owner: String, at_most: Duration) -> Result<Turn, NotNow> {
+        let place = tokio::time::timeout(at_most, Arc::clone(&self.turns).acquire_owned()).await;
+        let place = place.map_err(|_| NotNow::TooMany)?.map_err(|_| NotNow::TooMany)?;
+        self.begin_in(place, id, owner)
+    }
+
+    fn begin_in(&self, place: OwnedSemaphorePermit, id: String, owner: String) -> Result<Turn, NotNow> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.iter().any(|one| one.id == id && one.owner == owner && one.is_running()) {
             return Err(NotNow::Taken);
@@ -103,7 +118,7 @@ impl Statements {
         let (cancel, progress) = (CancellationToken::new(), Mutex::default());
         let statement = Arc::new(Statement { id, owner, begun: Instant::now(), cancel, progress });
         known.push_back(Arc::clone(&statement));
-        Ok(Turn { statement, _place: place })
+        Ok(Turn { statement, place: Arc::new(place) })
     }
 
     /// What is known of a statement that this owner began; `None` also where it is another's.
@@ -119,13 +134,32 @@ impl Statements {
         Some(statement.report())
     }
 
+    #[cfg(test)]
+    pub(crate) fn running(&self) -> usize {
+        AT_ONCE - self.turns.available_permits()
+    }
+
     fn find(&self, id: &str, owner: &str) -> Option<Arc<Statement>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|one| one.id == id && one.owner == owner).cloned()
     }
 }
 
+/// Statements have threads of their own: one that computes and computes must not keep everybody waiting who asks for
+/// something else. One thread more than statements, so that those that wait are heard.
+static THREADS: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(AT_ONCE + 1).thread_name("statement").enable_all().build()
+});
+
 impl Turn {
+    /// Where the statement runs. Its place is taken until it has really ended there.
+    pub(crate) fn ground(&self) -> Result<Ground, Problem> {
+        let threads = THREADS.as_ref().map_err(|error| Problem::internal("starting threads for statements", error))?;
+        let place: Arc<OwnedSemaphorePermit> = Arc::clone(&self.place);
+        Ok(Ground::new(threads.handle().clone(), place))
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.statement.id
     }

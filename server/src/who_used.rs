@@ -46,8 +46,8 @@ pub(crate) async fn show(
 ) -> Result<Response, Problem> {
     let Query(whose) = whose.map_err(|rejection| Problem::bad_request("bad_query", rejection.body_text()))?;
     let permit = caller.within(whose.org.as_deref())?.may(Right::RunSql)?;
-    let _turn = api.statements.begin(uuid::Uuid::new_v4().simple().to_string(), permit.principal()).map_err(not_now)?;
-    let session = Session::open(&api.snapshot(&permit).await?, permit.scope().clone(), api.limits)?;
+    let turn = api.statements.begin(uuid::Uuid::new_v4().simple().to_string(), permit.principal()).map_err(not_now)?;
+    let session = Session::open(&api.snapshot(&permit).await?, permit.scope().clone(), api.limits)?.on(turn.ground()?);
     let rows = who_used(&session, &id).await?;
     let written = match rows.first() {
         Some(first) => write(OutputFormat::Json, &first.schema(), &rows),

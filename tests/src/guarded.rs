@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::waiting::{let_pass, until, BETWEEN_LOOKS};
+use crate::waiting::{BETWEEN_LOOKS, let_pass, until};
 
 const GUARD: &str = r#"exec 3<&0
 "$@" </dev/null 3<&- &

@@ -11,6 +11,7 @@ use credwatch_query::Limits;
 use credwatch_server::api::Api;
 use credwatch_server::background::{self, Board, Nudge};
 use credwatch_server::listener::Listening;
+use credwatch_server::postgres;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::Mutex;
 
@@ -63,6 +64,8 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         let configured = &setting.configuration;
         let address = asked.listen.or(configured.listen);
         let entrance = Entrance::of(&configured.api, address, configured.public_url.as_deref())?;
+        let postgres = asked.listen_postgres.or(configured.listen_postgres);
+        let entrance = entrance.and_postgres(&configured.api, postgres);
         api(&mut running, lake, registry, board, &entrance)?;
     }
     let early = tokio::select! {
@@ -140,6 +143,15 @@ pub(crate) fn api(
         Some(url) => api.reached_at(url)?,
         None => api,
     };
+    if let Some((address, door)) = entrance.postgres {
+        let listening = Listening::bind(address, door, &entrance.transport)?;
+        eprintln!("listening for clients of Postgres on {}", listening.address());
+        let api = api.clone();
+        running.add("postgres", |stop| async move {
+            postgres::serve(listening, api, stop.cancelled_owned()).await?;
+            Ok(())
+        });
+    }
     running.add("api", |stop| async move {
         listening.serve(api, async move { stop.cancelled().await }).await?;
         Ok(())

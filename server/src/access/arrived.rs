@@ -13,14 +13,16 @@ use super::note::Note;
 use super::principal::Principal;
 
 /// What is known of a request when it comes.
-pub(super) struct Arrived {
+pub(crate) struct Arrived {
     time: Micros,
     pub(super) begun: Instant,
     pub(super) request_id: String,
+    surface: &'static str,
     action: String,
     query: Option<String>,
     address: Option<String>,
-    pub(super) is_metrics: bool,
+    /// Only refusals are recorded: what is answered gives nobody's rows.
+    pub(super) only_refusals: bool,
     /// Whether it may leave something behind.
     pub(super) changes: bool,
 }
@@ -36,12 +38,33 @@ impl Arrived {
             time: (access.clock)(),
             begun: Instant::now(),
             request_id: uuid::Uuid::new_v4().simple().to_string(),
+            surface: "http",
             action: format!("{} {route}", request.method()),
             query: particular(request),
             address: address.map(|ConnectInfo(address)| address.ip().to_string()),
-            is_metrics: route == "/metrics",
+            only_refusals: route == "/metrics",
             changes: !request.method().is_safe() && !ASKING.contains(&route),
         }
+    }
+
+    /// A request on a connection of Postgres: `connect`, `query` or `prepare`.
+    pub(crate) fn on_postgres(access: &Access, action: &str, address: SocketAddr) -> Self {
+        Self {
+            time: (access.clock)(),
+            begun: Instant::now(),
+            request_id: uuid::Uuid::new_v4().simple().to_string(),
+            surface: "postgres",
+            action: action.to_owned(),
+            query: None,
+            address: Some(address.ip().to_string()),
+            only_refusals: false,
+            changes: false,
+        }
+    }
+
+    /// A request whose answer gives nobody's rows.
+    pub(crate) fn recorded_if_refused(self) -> Self {
+        Self { only_refusals: true, ..self }
     }
 
     /// Without a status: it is about to be done.
@@ -61,7 +84,7 @@ impl Arrived {
             principal_name: principal.and_then(Principal::name).map(str::to_owned),
             role: principal.map(Principal::role),
             org_id: noted.org,
-            surface: "http".to_owned(),
+            surface: self.surface.to_owned(),
             action: self.action.clone(),
             detail: noted.detail.or_else(|| self.query.clone()),
             status: status.map(|status| i64::from(status.as_u16())),

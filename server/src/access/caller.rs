@@ -146,6 +146,7 @@ mod tests {
             changed_by: "operator".into(),
             name: None,
             hash: Some(key.hash()),
+            scram: None,
             role: Some(role),
             is_operator: Some(orgs.is_none()),
             orgs: orgs.map(|orgs| orgs.iter().map(|org| OrgId::new(*org)).collect()),

@@ -20,6 +20,7 @@ use super::keys::KeyError;
 use super::note::Note;
 use super::principal::Principal;
 use super::rate::Standing;
+use super::resident::refusal;
 use super::{Access, Door, keyring};
 use crate::api::Api;
 use crate::problem::{Code, Problem};
@@ -50,7 +51,7 @@ async fn pass(api: Api, request: Request, next: Next) -> Response {
     };
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     response.headers_mut().extend(HeaderValue::from_str(&arrived.request_id).ok().map(|id| (REQUEST_ID, id)));
-    if arrived.is_metrics && response.status().is_success() {
+    if arrived.only_refusals && response.status().is_success() {
         return response;
     }
     let code = response.extensions().get::<Code>().map(|Code(code)| (*code).to_owned());
@@ -94,7 +95,7 @@ async fn whole(request: Request) -> Result<Request, Problem> {
     Ok(Request::from_parts(parts, Body::from(read.map_err(|_| large())?)))
 }
 
-fn away() -> Problem {
+pub(super) fn away() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", AWAY)
 }
 
@@ -145,13 +146,11 @@ impl Access {
         }
         match recognise(&holders, key, now) {
             Recognised::Good(holder) => Ok(Principal::holding(holder)),
-            Recognised::Unknown => Err(unauthorized("key_unknown", "there is no such key")),
-            Recognised::Expired => Err(unauthorized("key_expired", "this key has expired")),
-            Recognised::Revoked => Err(unauthorized("key_revoked", "this key was revoked")),
+            other => Err(refusal(&other)),
         }
     }
 
-    fn admit(&self, principal: &Principal) -> Result<(), Problem> {
+    pub(super) fn admit(&self, principal: &Principal) -> Result<(), Problem> {
         if principal.is_local() {
             return Ok(());
         }
@@ -160,7 +159,7 @@ impl Access {
     }
 }
 
-fn unauthorized(code: &'static str, why: &'static str) -> Problem {
+pub(super) fn unauthorized(code: &'static str, why: &'static str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, why)
 }
 

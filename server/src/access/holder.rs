@@ -23,6 +23,7 @@ pub struct Holder {
     pub expires_time: Option<Micros>,
     pub revoked_time: Option<Micros>,
     hash: String,
+    scram: Option<String>,
 }
 
 /// What a key that somebody brings turns out to be.
@@ -68,6 +69,7 @@ fn created(row: &KeyRow) -> Option<Holder> {
         expires_time: row.expires_time,
         revoked_time: None,
         hash: row.hash.clone()?,
+        scram: row.scram.clone(),
     })
 }
 
@@ -75,9 +77,24 @@ fn created(row: &KeyRow) -> Option<Holder> {
 pub(crate) fn recognise<'a>(holders: &'a Holders, key: &Key, now: Micros) -> Recognised<'a> {
     match holders.get(&key.id()).filter(|holder| key.has_hash(&holder.hash)) {
         None => Recognised::Unknown,
+        Some(_) => recognise_again(holders, &key.id(), now),
+    }
+}
+
+/// The same for somebody who has proven to have the key of this id.
+pub(crate) fn recognise_again<'a>(holders: &'a Holders, id: &KeyId, now: Micros) -> Recognised<'a> {
+    match holders.get(id) {
+        None => Recognised::Unknown,
         Some(holder) if holder.revoked_time.is_some() => Recognised::Revoked,
         Some(holder) if holder.expires_time.is_some_and(|expires| expires <= now) => Recognised::Expired,
         Some(holder) => Recognised::Good(holder),
+    }
+}
+
+impl Holder {
+    /// What a proof of the key is checked against.
+    pub(super) fn scram(&self) -> Option<&str> {
+        self.scram.as_deref()
     }
 }
 
@@ -96,6 +113,7 @@ mod tests {
             changed_by: "operator".into(),
             name: Some("siem".into()),
             hash: Some(key.hash()),
+            scram: None,
             role: Some(Role::Exporter),
             is_operator: Some(false),
             orgs: Some(vec![OrgId::new("org_a")]),

@@ -57,6 +57,11 @@ impl Key {
         self.hash().as_bytes().ct_eq(kept.as_bytes()).into()
     }
 
+    /// What is kept so that Postgres' clients can prove the key without sending it, in Postgres' own form.
+    pub(crate) fn verifier(&self) -> String {
+        postgres_protocol::password::scram_sha_256(self.0.as_bytes())
+    }
+
     /// The whole key, for the one time that it is shown.
     pub fn reveal(self) -> String {
         self.0

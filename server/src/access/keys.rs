@@ -89,6 +89,7 @@ impl Keys {
         let row = KeyRow {
             name: Some(draft.name.clone()),
             hash: Some(key.hash()),
+            scram: Some(key.verifier()),
             role: Some(draft.role),
             is_operator: Some(draft.reach == Reach::Operator),
             orgs: orgs(&draft.reach),
@@ -179,6 +180,7 @@ fn change(key_id: KeyId, change: KeyChange, by: &str, now: Micros) -> KeyRow {
         changed_by: by.to_owned(),
         name: None,
         hash: None,
+        scram: None,
         role: None,
         is_operator: None,
         orgs: None,

@@ -17,6 +17,8 @@ mod keys;
 mod note;
 mod principal;
 mod rate;
+mod resident;
+mod scram;
 
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ use credwatch_lake::Lake;
 use credwatch_schemas::time::Micros;
 
 use crate::problem::Problem;
+pub(crate) use arrived::Arrived;
 pub use audit_log::AuditLog;
 pub(crate) use caller::{Caller, Permit};
 pub(crate) use gate::{challenge, gate, limited};
@@ -33,6 +36,8 @@ use keyring::Keyring;
 pub use keys::{Draft, KeyError, KeyInfo, Keys, Revoked};
 use rate::Rates;
 pub(crate) use rate::Standing;
+pub(crate) use resident::Resident;
+pub(crate) use scram::MECHANISM;
 
 /// Reads the wall clock; tests have one of their own.
 pub type Clock = fn() -> Micros;
@@ -53,12 +58,18 @@ pub(crate) struct Access {
     keyring: Arc<Keyring>,
     rates: Arc<Rates>,
     audit: AuditLog,
+    /// What names that nobody has are asked with; see [`scram`].
+    mock: Arc<[u8; 32]>,
     pub(crate) clock: Clock,
 }
 
 impl Access {
     pub(crate) fn new(lake: Lake, door: Door, audit: AuditLog, clock: Clock) -> Self {
-        Self { door, keyring: Arc::new(Keyring::new(lake)), rates: Arc::default(), audit, clock }
+        let mut mock = [0; 32];
+        // Without randomness there are no keys either: this only hides which names exist.
+        getrandom::fill(&mut mock).unwrap_or_default();
+        let (keyring, rates) = (Arc::new(Keyring::new(lake)), Arc::default());
+        Self { door, keyring, rates, audit, mock: Arc::new(mock), clock }
     }
 
     /// A change of a finding costs every detector a second look, so one principal makes few of them.

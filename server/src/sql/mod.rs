@@ -48,6 +48,7 @@ pub(crate) async fn run(
     let turn = api.statements.begin(query_id(statement.query_id)?, permit.principal()).map_err(not_now)?;
     let params = params(statement.params)?;
     let session = Session::open_with(&api.snapshot(&permit).await?, permit.scope().clone(), permit.books(), limits)?;
+    let session = session.on(turn.ground()?);
     let begun = tokio::select! {
         begun = begin(&session, &statement.sql, params) => begun,
         () = turn.cancelled() => return Err(cancelled()),
@@ -93,7 +94,7 @@ fn unknown(id: &str) -> Problem {
     Problem::not_found(format!("this server knows no statement {id:?} of yours"))
 }
 
-fn cancelled() -> Problem {
+pub(crate) fn cancelled() -> Problem {
     Problem::new(StatusCode::CONFLICT, "sql.cancelled", "the statement was stopped before it had an answer")
 }
 

@@ -11,7 +11,7 @@ use credwatch_tests::records::event;
 use credwatch_tests::waiting::until;
 use serde::Deserialize;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A lake with an event of each of two orgs, a certificate, and a server beyond loopback.
 struct World {
@@ -79,12 +79,12 @@ impl World {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
 /// A new certificate for 127.0.0.1, from an authority that is made with the first one.
-fn certify(folder: &Path) {
+pub(crate) fn certify(folder: &Path) {
     let path = |name: &str| text(&folder.join(name)).to_owned();
     let (authority, authority_key) = (path("ca.pem"), path("ca.key"));
     let new_key = ["req", "-newkey", "rsa:2048", "-nodes", "-subj"];

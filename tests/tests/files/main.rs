@@ -4,3 +4,4 @@
 mod access;
 mod cookbook;
 mod import;
+mod postgres;

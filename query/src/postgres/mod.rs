@@ -1,0 +1,87 @@
+//! What clients of Postgres expect beside the tables: `pg_catalog`, the functions that go with it, and Postgres' own ways
+//! to write what the engine writes otherwise.
+//!
+//! One [`Postgres`] lasts as long as its connection, because clients ask for a table's OID in one statement and use it in
+//! the next. It knows names, columns and comments of the session's own tables and nothing else.
+
+mod comments;
+mod functions;
+mod known;
+mod words;
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::catalog::{MemoryCatalogProviderList, SchemaProvider};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
+use datafusion_pg_catalog::setup_pg_catalog;
+
+use crate::information::CATALOG;
+use crate::tables::TableInfo;
+use comments::WithComments;
+use functions::Asker;
+pub use functions::VERSION;
+use known::Known;
+pub(crate) use words::rewritten;
+
+pub(crate) const PG_CATALOG: &str = "pg_catalog";
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    asker: Asker,
+    known: Known,
+    catalogue: Arc<dyn SchemaProvider>,
+}
+
+/// Tables of `pg_catalog` that are the same everywhere; reading them takes longer than most statements.
+static SAME_EVERYWHERE: LazyLock<Result<Arc<PgCatalogStaticTables>>> =
+    LazyLock::new(|| PgCatalogStaticTables::try_new().map(Arc::new));
+
+/// A state with every function and type of Postgres, and no tables.
+static TEMPLATE: LazyLock<Result<SessionState>> = LazyLock::new(|| {
+    let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, "public");
+    let context = SessionContext::new_with_config(config);
+    setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
+    Ok(context.state())
+});
+
+impl Postgres {
+    /// For a connection of `user`; `setting` gives what it has set, by name.
+    pub fn new(user: &str, setting: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Result<Self> {
+        let tables = Arc::clone(shared(&SAME_EVERYWHERE)?);
+        let known = Known::default();
+        let provider = Arc::new(PgCatalogSchemaProvider::try_new(known.clone(), tables, EmptyContextProvider)?);
+        let catalogue = Arc::new(WithComments::new(provider, known.clone()));
+        Ok(Self { asker: Asker::new(user, setting), known, catalogue })
+    }
+
+    /// A context with Postgres' functions and types, and no tables yet.
+    pub(crate) fn context(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionContext> {
+        let state = SessionStateBuilder::new_from_existing(shared(&TEMPLATE)?.clone())
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()));
+        Ok(SessionContext::new_with_state(state.build()))
+    }
+
+    /// From here on the catalogue lists these tables.
+    pub(crate) fn knows(&self, tables: &[TableInfo], context: &SessionContext) -> Result<()> {
+        self.known.are(tables);
+        for function in functions::functions(&self.asker).into_iter().chain(comments::functions(&self.known)) {
+            context.register_udf(function);
+        }
+        let catalog = context.catalog(CATALOG);
+        let catalog = catalog.ok_or_else(|| DataFusionError::Internal("the session has no catalog".to_owned()))?;
+        catalog.register_schema(PG_CATALOG, Arc::clone(&self.catalogue)).map(drop)
+    }
+}
+
+fn shared<T>(made: &'static LazyLock<Result<T>>) -> Result<&'static T> {
+    made.as_ref().map_err(|error| DataFusionError::Internal(error.to_string()))
+}

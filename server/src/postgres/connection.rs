@@ -1,0 +1,300 @@
+//! One client, from its proof to its end: what it asks, and what it has set.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow_pg::datatypes::arrow_schema_to_pg_fields;
+use async_trait::async_trait;
+use credwatch_query::postgres::Postgres;
+use credwatch_query::{Described, Params, Session};
+use credwatch_schemas::access::Right;
+use futures::{Sink, TryStreamExt, stream};
+use pgwire::api::portal::{Format, Portal};
+use pgwire::api::query::{
+    ExtendedQueryHandler, SimpleQueryHandler, send_execution_response, send_query_response, send_ready_for_query,
+};
+use pgwire::api::results::{FieldInfo, QueryResponse, Response, Tag};
+use pgwire::api::stmt::QueryParser;
+use pgwire::api::store::PortalStore;
+use pgwire::api::{ClientInfo, ClientPortalStore, PgWireConnectionState, Type};
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
+use pgwire::messages::simplequery::Query;
+use tokio::time::Instant;
+
+use super::Office;
+use super::cancel::Cancellable;
+use super::command::{Command, commands};
+use super::kept::Kept;
+use super::prepared::{Prepared, one_text};
+use super::refusal::{error, refusal};
+use super::rows::{Running, answer, encoded};
+use super::settings::Settings;
+use crate::access::{Arrived, Permit, Resident};
+use crate::problem::Problem;
+use crate::sql::{cancelled, not_now};
+use crate::statements::Ended;
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Connection(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    office: Office,
+    resident: Resident,
+    /// Whose rows are meant, where the client has said it.
+    org: Option<String>,
+    address: SocketAddr,
+    postgres: Postgres,
+    settings: Arc<Mutex<Settings>>,
+    kept: Mutex<Kept>,
+    cancel: Cancellable,
+}
+
+impl Connection {
+    pub(super) fn new(
+        office: Office,
+        resident: Resident,
+        org: Option<String>,
+        address: SocketAddr,
+        settings: Settings,
+        cancel: Cancellable,
+    ) -> Result<Self, Problem> {
+        let (settings, kept) = (Arc::new(Mutex::new(settings)), Mutex::default());
+        let read = Arc::clone(&settings);
+        let setting = move |name: &str| read.lock().unwrap_or_else(PoisonError::into_inner).show(name).ok();
+        let postgres = Postgres::new(&resident.name(), setting);
+        let postgres = postgres.map_err(|error| Problem::internal("setting up a connection", &error))?;
+        Ok(Self(Arc::new(Inner { office, resident, org, address, postgres, settings, kept, cancel })))
+    }
+
+    /// What the client has prepared and opened so far.
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.0.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a statement up to its first rows.
+    async fn run(&self, sql: &str, params: Params) -> Result<Running, Problem> {
+        let Inner { office, resident, org, address, cancel, .. } = &*self.0;
+        let (access, stopped) = (&office.api.access, cancel.begin());
+        let limits = self.settings().limits(office.api.limits);
+        let arrived = Arrived::on_postgres(access, "query", *address);
+        let run = |caller: crate::access::Caller| async {
+            let permit = caller.within(org.as_deref())?.may(Right::RunSql)?;
+            permit.says(&format!("{sql}, params: {params:?}"));
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            let turn = office.api.statements.wait(id, permit.principal(), limits.time);
+            let turn = tokio::select! {
+                turn = turn => turn.map_err(not_now)?,
+                () = stopped.cancelled() => return Err(cancelled()),
+            };
+            let session = self.session(&permit).await?.on(turn.ground()?);
+            let deadline = Instant::now() + limits.time;
+            let begin = async {
+                let mut rows = session.run(sql, params).await?;
+                let first = rows.try_next().await?;
+                Ok::<_, Problem>((rows, first))
+            };
+            let begun = tokio::select! {
+                begun = begin => begun,
+                () = stopped.cancelled() => return Err(cancelled()),
+            };
+            let (rows, first) = begun.inspect_err(|problem| turn.end(Ended::Failed(problem.detail().to_owned())))?;
+            Ok(Running { rows, first, turn, stopped: stopped.clone(), deadline })
+        };
+        access.attend(resident, &arrived, run).await
+    }
+
+    /// What a statement's answer will look like. Only a refusal is recorded: what it would read is recorded when it runs.
+    async fn describe(&self, sql: &str) -> Result<Described, Problem> {
+        let Inner { office, resident, org, address, .. } = &*self.0;
+        let arrived = Arrived::on_postgres(&office.api.access, "prepare", *address).recorded_if_refused();
+        let describe = |caller: crate::access::Caller| async {
+            let permit = caller.within(org.as_deref())?.may(Right::RunSql)?;
+            permit.says(sql);
+            Ok(self.session(&permit).await?.describe(sql).await?)
+        };
+        office.api.access.attend(resident, &arrived, describe).await
+    }
+
+    async fn session(&self, permit: &Permit) -> Result<Session, Problem> {
+        let Inner { office, postgres, .. } = &*self.0;
+        let (snapshot, limits) = (office.api.snapshot(permit).await?, self.settings().limits(office.api.limits));
+        let (scope, books) = (permit.scope().clone(), permit.books());
+        Ok(Session::open_as_postgres(&snapshot, scope, books, limits, postgres)?)
+    }
+
+    /// Does what a command asks. Nothing but the end is heard within a transaction that has failed.
+    async fn act<C>(&self, client: &C, command: &Command, params: Params, format: &Format) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sync,
+        C::PortalStore: PortalStore,
+    {
+        let has_failed = client.transaction_status() == TransactionStatus::Error;
+        if has_failed && !matches!(command, Command::Commit | Command::Rollback) {
+            let sentence = "current transaction is aborted, commands ignored until end of transaction block";
+            return Err(error("ERROR", "25P02", sentence));
+        }
+        match command {
+            Command::Read(sql) => self.read(sql, params, format).await,
+            Command::Begin => Ok(Response::TransactionStart(Tag::new("BEGIN"))),
+            Command::Commit if has_failed => Ok(Response::TransactionEnd(Tag::new("ROLLBACK"))),
+            Command::Commit => Ok(Response::TransactionEnd(Tag::new("COMMIT"))),
+            Command::Rollback => Ok(Response::TransactionEnd(Tag::new("ROLLBACK"))),
+            Command::Show(name) => self.show(name, format),
+            Command::Nothing(word) => done(word),
+            Command::Set { name, value } => {
+                self.settings().set(name, value.as_deref()).map_err(|problem| refusal(&problem))?;
+                done(if value.is_some() { "SET" } else { "RESET" })
+            }
+            Command::Reset => {
+                self.settings().reset();
+                done("RESET")
+            }
+            Command::Deallocate(name) => {
+                let forgotten = self.kept().forget(name.as_deref());
+                forgotten.iter().for_each(|name| client.portal_store().rm_statement(name));
+                done("DEALLOCATE")
+            }
+        }
+    }
+
+    async fn read(&self, sql: &str, params: Params, format: &Format) -> PgWireResult<Response> {
+        let running = self.run(sql, params).await.map_err(|problem| refusal(&problem))?;
+        let written = Arc::new(self.settings().format());
+        let fields = arrow_schema_to_pg_fields(&running.rows.schema(), format, Some(written))?;
+        Ok(answer(running, Arc::new(fields)))
+    }
+
+    fn show(&self, name: &str, format: &Format) -> PgWireResult<Response> {
+        let value = self.settings().show(name).map_err(|problem| refusal(&problem))?;
+        let schema = one_text(name);
+        let column: ArrayRef = Arc::new(StringArray::from_iter_values([value]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]);
+        let batch = batch.map_err(|cause| refusal(&Problem::internal("showing a setting", &cause)))?;
+        let fields = Arc::new(arrow_schema_to_pg_fields(&schema, format, None)?);
+        let rows = encoded(batch, Arc::clone(&fields))?;
+        let mut response = QueryResponse::new(fields, stream::iter(rows.into_iter().map(Ok)));
+        response.set_command_tag("SHOW");
+        Ok(Response::Query(response))
+    }
+}
+
+fn done(word: &str) -> PgWireResult<Response> {
+    Ok(Response::Execution(Tag::new(word)))
+}
+
+#[async_trait]
+impl SimpleQueryHandler for Connection {
+    /// Each statement is answered before the next begins.
+    async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: std::fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        use futures::SinkExt;
+        client.set_state(PgWireConnectionState::QueryInProgress);
+        let commands = commands(&query.query);
+        if commands.is_empty() {
+            client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
+        }
+        for command in commands {
+            let response = self.act(client, &command, Params::None, &Format::UnifiedText).await?;
+            send(client, response).await?;
+        }
+        client.set_state(PgWireConnectionState::ReadyForQuery);
+        let status = client.transaction_status();
+        send_ready_for_query(client, status).await
+    }
+
+    async fn do_query<C>(&self, _client: &mut C, _query: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: std::fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        Err(error("ERROR", "XX000", "statements are answered one by one"))
+    }
+}
+
+async fn send<C>(client: &mut C, response: Response) -> PgWireResult<()>
+where
+    C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send,
+    C::Error: std::fmt::Debug,
+    PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+{
+    match response {
+        Response::Query(rows) => send_query_response(client, rows, true).await,
+        Response::Execution(tag) => send_execution_response(client, tag).await,
+        Response::TransactionStart(tag) => {
+            client.set_transaction_status(client.transaction_status().to_in_transaction_state());
+            send_execution_response(client, tag).await
+        }
+        Response::TransactionEnd(tag) => {
+            client.set_transaction_status(client.transaction_status().to_idle_state());
+            send_execution_response(client, tag).await
+        }
+        _ => Err(error("ERROR", "0A000", "COPY is not done here")),
+    }
+}
+
+#[async_trait]
+impl ExtendedQueryHandler for Connection {
+    type Statement = Prepared;
+    type QueryParser = Self;
+
+    fn query_parser(&self) -> Arc<Self> {
+        Arc::new(self.clone())
+    }
+
+    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, _most_rows: usize) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: std::fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let prepared = &portal.statement.statement;
+        let values = prepared.values(portal)?;
+        self.act(&*client, &prepared.command, values, &portal.result_column_format).await
+    }
+}
+
+#[async_trait]
+impl QueryParser for Connection {
+    type Statement = Prepared;
+
+    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
+    where
+        C: ClientInfo + Unpin + Send + Sync,
+    {
+        let mut commands = commands(sql);
+        match (commands.pop(), commands.len()) {
+            (None, _) => Ok(None),
+            (Some(Command::Read(text)), 0) => {
+                let described = self.describe(&text).await.map_err(|problem| refusal(&problem))?;
+                Prepared::reading(text, described).map(Some)
+            }
+            (Some(command), 0) => Ok(Some(Prepared::telling(command))),
+            _ => Err(error("ERROR", "42601", "cannot insert multiple commands into a prepared statement")),
+        }
+    }
+
+    fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {
+        Ok(statement.parameter_types())
+    }
+
+    fn get_result_schema(&self, statement: &Prepared, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
+        statement.fields(format.unwrap_or(&Format::UnifiedText))
+    }
+}

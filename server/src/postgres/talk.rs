@@ -1,0 +1,119 @@
+//! A connection's messages, one after the other, until the client leaves, is not recognised any more, or the server stops.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use pgwire::api::{ClientInfo, DefaultClient, PgWireConnectionState};
+use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
+use pgwire::tokio::TlsAcceptor;
+use pgwire::tokio::server::{PgWireMessageServerCodec, process_error};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::codec::{Framed, FramedParts};
+use tokio_util::sync::CancellationToken;
+
+use super::Office;
+use super::bounded::Bounded;
+use super::connection::Connection;
+use super::entry::enter;
+use super::negotiation::{Duplex, negotiate};
+use super::prepared::Prepared;
+use super::refusal::error;
+
+pub(super) type Socket = Framed<Bounded<Box<dyn Duplex>>, PgWireMessageServerCodec<Prepared>>;
+
+/// A client must be in within this long.
+const ENTER_WITHIN: Duration = Duration::from_secs(15);
+/// Before anything is proven nobody needs long messages; after that a statement and its values are what is long.
+const LONGEST_UNPROVEN: usize = 16 << 10;
+const LONGEST_MESSAGE: usize = 1 << 20;
+
+pub(super) async fn talk(
+    office: Office,
+    tcp: TcpStream,
+    tls: Option<TlsAcceptor>,
+    address: SocketAddr,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let in_time = async {
+        let mut socket = opened(tcp, tls, address).await?;
+        match enter(&mut socket, &office, address).await {
+            Ok(connection) => Ok(connection.map(|connection| (socket, connection))),
+            Err(why) => part(socket, why).await.map(|()| None),
+        }
+    };
+    let entered = timeout(ENTER_WITHIN, in_time).await.unwrap_or(Ok(None))?;
+    let Some((mut socket, connection)) = entered else { return Ok(()) };
+    socket.get_mut().may_be(LONGEST_MESSAGE);
+    loop {
+        let message = tokio::select! {
+            message = socket.next() => message,
+            () = stop.cancelled() => {
+                let why = error("FATAL", "57P01", "terminating connection due to administrator command");
+                return part(socket, why).await;
+            }
+        };
+        let message = match message {
+            None | Some(Ok(PgWireFrontendMessage::Terminate(_)) | Err(PgWireError::IoError(_))) => return Ok(()),
+            Some(Err(why)) => return part(socket, why).await,
+            Some(Ok(message)) => message,
+        };
+        let is_extended = message.is_extended_query();
+        if let Err(why) = hear(&mut socket, &connection, message).await {
+            let why = ErrorInfo::from(why);
+            if why.is_fatal() {
+                return part(socket, PgWireError::UserError(Box::new(why))).await;
+            }
+            process_error(&mut socket, PgWireError::UserError(Box::new(why)), is_extended).await?;
+        }
+    }
+}
+
+async fn opened(tcp: TcpStream, tls: Option<TlsAcceptor>, address: SocketAddr) -> std::io::Result<Socket> {
+    let negotiated = negotiate(tcp, tls).await?;
+    let client = DefaultClient::new(address, negotiated.is_secure);
+    let stream = Bounded::new(negotiated.stream, negotiated.left, LONGEST_UNPROVEN);
+    let mut parts = FramedParts::new::<PgWireBackendMessage>(stream, PgWireMessageServerCodec::new(client));
+    parts.read_buf.extend_from_slice(&negotiated.head);
+    let mut socket = Framed::from_parts(parts);
+    socket.set_state(PgWireConnectionState::AwaitingStartup);
+    Ok(socket)
+}
+
+async fn hear(socket: &mut Socket, connection: &Connection, message: PgWireFrontendMessage) -> PgWireResult<()> {
+    use PgWireFrontendMessage as Message;
+    if matches!(socket.state(), PgWireConnectionState::AwaitingSync) && !matches!(message, Message::Sync(_)) {
+        // After an error nothing is heard until the client says where it begins again.
+        return Ok(());
+    }
+    connection.kept().admit(&message)?;
+    match message {
+        Message::Query(query) => connection.on_query(socket, query).await,
+        Message::Parse(parse) => connection.on_parse(socket, parse).await,
+        Message::Bind(bind) => connection.on_bind(socket, bind).await,
+        Message::Describe(describe) => connection.on_describe(socket, describe).await,
+        Message::Execute(execute) => connection.on_execute(socket, execute).await,
+        Message::Close(close) => connection.on_close(socket, close).await,
+        Message::Flush(flush) => connection.on_flush(socket, flush).await,
+        Message::Sync(sync) => {
+            connection.on_sync(socket, sync).await?;
+            socket.set_state(PgWireConnectionState::ReadyForQuery);
+            Ok(())
+        }
+        _ => Err(error("FATAL", "08P01", "the message is not one of a client that may ask")),
+    }
+}
+
+/// Says why, and ends the connection.
+async fn part(mut socket: Socket, why: PgWireError) -> std::io::Result<()> {
+    if matches!(why, PgWireError::IoError(_)) {
+        return Ok(());
+    }
+    let mut why = ErrorInfo::from(why);
+    "FATAL".clone_into(&mut why.severity);
+    socket.send(PgWireBackendMessage::ErrorResponse(why.into())).await?;
+    socket.close().await
+}

@@ -1,0 +1,249 @@
+//! The wire as a client of Postgres sees it.
+
+use std::net::SocketAddr;
+
+use credwatch_lake::TableName;
+use credwatch_schemas::access::Role;
+use credwatch_schemas::audit::AuditRow;
+use credwatch_schemas::rows::from_batch;
+use datafusion::prelude::SessionContext;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::access::{Door, Key, Keys};
+use crate::listener::{Listening, Transport};
+use crate::world::{NOW, World};
+
+/// A served world; the server stops with it.
+struct Served {
+    world: World,
+    address: SocketAddr,
+    _stop: DropGuard,
+}
+
+impl Served {
+    async fn behind(door: Door) -> Self {
+        let world = World::behind(door).await.fill().await;
+        let listening = Listening::bind("127.0.0.1:0".parse().unwrap(), door, &Transport::Plain).unwrap();
+        let (address, stop) = (listening.address(), CancellationToken::new());
+        let (api, stopped) = (world.api.clone(), stop.clone());
+        tokio::spawn(async move { super::serve(listening, api, stopped.cancelled_owned()).await });
+        Self { world, address, _stop: stop.drop_guard() }
+    }
+
+    async fn open(&self) -> Client {
+        self.connect(Config::new().user("anybody").dbname("credwatch")).await.unwrap()
+    }
+
+    async fn enter(&self, key: &Key, database: &str) -> Result<Client, Error> {
+        let password = key.clone().reveal();
+        self.connect(Config::new().user(key.id().as_str()).password(&password).dbname(database)).await
+    }
+
+    async fn connect(&self, config: &mut Config) -> Result<Client, Error> {
+        let config = config.host(self.address.ip().to_string()).port(self.address.port());
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    async fn audit(&self) -> Vec<AuditRow> {
+        let table = self.world.lake.table_snapshot(&TableName::Audit).await.unwrap().unwrap();
+        let rows = SessionContext::new().read_table(table.provider()).unwrap().collect().await.unwrap();
+        let mut rows: Vec<AuditRow> = rows.iter().flat_map(|batch| from_batch(batch).unwrap()).collect();
+        rows.sort_by_key(|row| row.seq);
+        rows
+    }
+}
+
+fn state(error: &Error) -> &SqlState {
+    error.code().unwrap_or_else(|| panic!("{error:?}"))
+}
+
+async fn orgs(client: &Client) -> Vec<String> {
+    let rows = client.query("SELECT DISTINCT org_id FROM events ORDER BY org_id", &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn a_driver_gets_the_rows_with_their_types() {
+    let served = Served::behind(Door::LocalIsOperator).await;
+    let client = served.open().await;
+    let sql = "SELECT count(*) AS n, max(time) AS last, NULL::text AS nothing, array_agg(DISTINCT org_id) AS orgs FROM events WHERE org_id = $1";
+    let row = client.query_one(sql, &[&"org_a"]).await.unwrap();
+    assert!(row.get::<_, i64>("n") > 0);
+    assert_eq!(row.get::<_, Option<String>>("nothing"), None);
+    assert_eq!(row.get::<_, Vec<String>>("orgs"), ["org_a"]);
+    assert_eq!(row.columns()[1].type_().name(), "timestamptz");
+    let nobody = client.query_one(sql, &[&"org_nobody"]).await.unwrap();
+    assert_eq!(nobody.get::<_, i64>("n"), 0);
+    let both = client.query_one("SELECT $1::bigint + $2::bigint", &[&2_i64, &3_i64]).await.unwrap();
+    assert_eq!(both.get::<_, i64>(0), 5);
+}
+
+#[tokio::test]
+async fn errors_have_the_codes_that_clients_act_on() {
+    let served = Served::behind(Door::LocalIsOperator).await;
+    let client = served.open().await;
+    let cases = [
+        ("SELECT * FROM nothing", SqlState::UNDEFINED_TABLE),
+        ("SELECT nothing FROM events", SqlState::UNDEFINED_COLUMN),
+        ("SELEC 1", SqlState::SYNTAX_ERROR),
+        ("CREATE TABLE t AS SELECT 1", SqlState::READ_ONLY_SQL_TRANSACTION),
+        ("INSERT INTO events SELECT * FROM events", SqlState::READ_ONLY_SQL_TRANSACTION),
+        ("COPY events TO '/tmp/x'", SqlState::READ_ONLY_SQL_TRANSACTION),
+        ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'", SqlState::READ_ONLY_SQL_TRANSACTION),
+    ];
+    for (sql, expected) in cases {
+        let error = client.simple_query(sql).await.unwrap_err();
+        assert_eq!(state(&error), &expected, "{sql}: {error:?}");
+        let error = client.query(sql, &[]).await.unwrap_err();
+        assert_eq!(state(&error), &expected, "{sql}: {error:?}");
+    }
+    assert_eq!(orgs(&client).await, ["org_a", "org_b"], "and the connection lives on");
+}
+
+#[tokio::test]
+async fn a_transaction_that_failed_hears_nothing_but_its_end() {
+    let served = Served::behind(Door::LocalIsOperator).await;
+    let mut client = served.open().await;
+    let transaction = client.transaction().await.unwrap();
+    transaction.query("SELECT nothing", &[]).await.unwrap_err();
+    let error = transaction.query("SELECT 1", &[]).await.unwrap_err();
+    assert_eq!(state(&error), &SqlState::IN_FAILED_SQL_TRANSACTION);
+    transaction.rollback().await.unwrap();
+    let answered = client.simple_query("BEGIN; SELECT 1; SHOW search_path; COMMIT").await.unwrap();
+    let rows = answered.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count();
+    assert_eq!(rows, 2, "{answered:?}");
+}
+
+#[tokio::test]
+async fn who_proves_a_key_sees_the_rows_that_it_reaches() {
+    let served = Served::behind(Door::KeysOnly).await;
+    let (of_a, of_all) =
+        (served.world.key(Role::Analyst, &["org_a"]).await, served.world.key(Role::Analyst, &[]).await);
+    assert_eq!(orgs(&served.enter(&of_a, "credwatch").await.unwrap()).await, ["org_a"]);
+    assert_eq!(orgs(&served.enter(&of_a, "org_a").await.unwrap()).await, ["org_a"]);
+    assert_eq!(orgs(&served.enter(&of_all, "credwatch").await.unwrap()).await, ["org_a", "org_b"]);
+    assert_eq!(orgs(&served.enter(&of_all, "org_b").await.unwrap()).await, ["org_b"]);
+    let refused = served.enter(&of_a, "org_b").await.unwrap_err();
+    assert_eq!(state(&refused), &SqlState::INSUFFICIENT_PRIVILEGE);
+}
+
+#[tokio::test]
+async fn without_the_key_nobody_gets_in_and_every_attempt_is_recorded() {
+    let served = Served::behind(Door::KeysOnly).await;
+    let (key, other) = (served.world.key(Role::Analyst, &[]).await, served.world.key(Role::Analyst, &[]).await);
+    let wrong = other.reveal();
+    for user in [key.id().as_str(), "0123456789abcdef", "postgres", ""] {
+        let refused = served.connect(Config::new().user(user).password(&wrong)).await.unwrap_err();
+        assert_eq!(state(&refused), &SqlState::INVALID_PASSWORD, "{user}");
+    }
+    let viewer = served.world.key(Role::Viewer, &[]).await;
+    let refused = served.enter(&viewer, "credwatch").await.unwrap_err();
+    assert_eq!(state(&refused), &SqlState::INSUFFICIENT_PRIVILEGE);
+    let seen: Vec<_> = served.audit().await.into_iter().map(|row| (row.surface, row.action, row.status)).collect();
+    let expected = |status| ("postgres".to_owned(), "connect".to_owned(), Some(status));
+    assert_eq!(seen, [401, 401, 401, 401, 403].map(expected));
+}
+
+#[tokio::test]
+async fn a_revoked_key_ends_its_connections_also_where_a_statement_was_prepared() {
+    let served = Served::behind(Door::KeysOnly).await;
+    let key = served.world.key(Role::Analyst, &[]).await;
+    let client = served.enter(&key, "credwatch").await.unwrap();
+    let prepared = client.prepare("SELECT count(*) FROM events").await.unwrap();
+    client.query(&prepared, &[]).await.unwrap();
+    assert_eq!(
+        Keys::new(served.world.lake.clone()).revoke(&key.id(), "test", NOW).await.unwrap(),
+        crate::access::Revoked::Now
+    );
+    tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        while client.query(&prepared, &[]).await.is_ok() {}
+    })
+    .await
+    .unwrap();
+    assert!(client.query("SELECT 1", &[]).await.is_err());
+    let refused = served.enter(&key, "credwatch").await.unwrap_err();
+    assert_eq!(state(&refused), &SqlState::INVALID_PASSWORD);
+}
+
+#[tokio::test]
+async fn each_statement_is_recorded_with_its_values_and_who_asked() {
+    let served = Served::behind(Door::KeysOnly).await;
+    let key = served.world.key(Role::Analyst, &["org_a"]).await;
+    let client = served.enter(&key, "credwatch").await.unwrap();
+    client.query("SELECT count(*) FROM events WHERE event_id = $1", &[&"e_1"]).await.unwrap();
+    client.query("SELECT nothing FROM events", &[]).await.unwrap_err();
+    let rows = served.audit().await;
+    let seen: Vec<_> = rows.iter().map(|row| (row.action.as_str(), row.status)).collect();
+    assert_eq!(seen, [("connect", Some(200)), ("query", Some(200)), ("prepare", Some(400))]);
+    assert!(rows.iter().all(|row| row.principal == Some(format!("key:{}", key.id()))));
+    assert!(rows.iter().all(|row| row.org_id.as_ref().is_some_and(|org| org.as_str() == "org_a")));
+    assert!(rows[1].detail.as_ref().unwrap().contains("e_1"), "{:?}", rows[1].detail);
+}
+
+/// Longer than anybody waits.
+const ENDLESS: &str =
+    "SELECT sum(a.value * b.value % 7) FROM generate_series(1, 3000000) a, generate_series(1, 3000000) b";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_can_be_stopped_and_can_be_given_less_time() {
+    let served = Served::behind(Door::LocalIsOperator).await;
+    let client = served.open().await;
+    let token = client.cancel_token();
+    let (stopped, ()) = tokio::join!(client.simple_query(ENDLESS), async {
+        while served.world.api.statements.running() == 0 {
+            tokio::task::yield_now().await;
+        }
+        token.cancel_query(NoTls).await.unwrap();
+    });
+    assert_eq!(state(&stopped.unwrap_err()), &SqlState::QUERY_CANCELED);
+    client.simple_query("SET statement_timeout = '200ms'").await.unwrap();
+    let late = client.simple_query(ENDLESS).await.unwrap_err();
+    assert_eq!(state(&late), &SqlState::QUERY_CANCELED);
+    assert!(late.to_string().contains("db error") || late.as_db_error().is_some());
+}
+
+#[tokio::test]
+async fn the_catalogue_lists_the_callers_tables_with_their_comments_and_nothing_else() {
+    let served = Served::behind(Door::KeysOnly).await;
+    let key = served.world.key(Role::Analyst, &["org_a"]).await;
+    let client = served.enter(&key, "credwatch").await.unwrap();
+    let listed = "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' ORDER BY 1";
+    let names: Vec<String> = client.query(listed, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert!(names.contains(&"events".to_owned()) && names.contains(&"calls".to_owned()), "{names:?}");
+    assert!(!names.iter().any(|name| matches!(name.as_str(), "records" | "keys" | "audit")), "{names:?}");
+    let commented = "SELECT d.description FROM pg_description d JOIN pg_class c ON c.oid = d.objoid WHERE c.relname = 'events' AND d.objsubid = 0";
+    let comment: String = client.query_one(commented, &[]).await.unwrap().get(0);
+    assert_eq!(comment, "Every event, once.");
+    let oid = "SELECT oid FROM pg_class WHERE relname = 'findings'";
+    let [one, other] = [client.simple_query(oid).await.unwrap(), client.simple_query(oid).await.unwrap()];
+    assert_eq!(format!("{one:?}"), format!("{other:?}"), "what one statement has found the next can use");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_nonsense_or_too_much_is_cut_off_and_others_are_not() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let served = Served::behind(Door::KeysOnly).await;
+    let startup = b"\0\0\0\x1b\0\x03\0\0user\0x\0database\0y\0\0";
+    let query = [&b"Q"[..], &[0, 0, 0, 13], b"SELECT 1\0"].concat();
+    let long = [&b"p"[..], &0x3fff_0000_u32.to_be_bytes()].concat();
+    let cases: [Vec<u8>; 5] = [
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        vec![0; 64],
+        vec![0xff; 64],
+        [&startup[..], &query].concat(),
+        [&startup[..], &long].concat(),
+    ];
+    for bytes in cases {
+        let mut tcp = tokio::net::TcpStream::connect(served.address).await.unwrap();
+        tcp.write_all(&bytes).await.unwrap();
+        let mut heard = Vec::new();
+        tokio::time::timeout(std::time::Duration::from_secs(10), tcp.read_to_end(&mut heard)).await.unwrap().ok();
+        assert!(!heard.windows(1).any(|kind| kind == b"T") || !heard.contains(&b'D'), "no rows for {bytes:?}");
+    }
+    let key = served.world.key(Role::Analyst, &[]).await;
+    served.enter(&key, "credwatch").await.unwrap().simple_query("SELECT 1").await.unwrap();
+}

@@ -1,0 +1,148 @@
+//! The server as the clients see it that people have: psql, the drivers of Python and of Java, over TLS, with a key.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use credwatch_tests::guarded::Guarded;
+use credwatch_tests::program::Program;
+use credwatch_tests::records::event;
+use credwatch_tests::waiting::until;
+
+use crate::access::{PATIENCE, certify, text};
+
+/// A lake with an event of each of two orgs, and a server beyond loopback.
+struct World {
+    program: Program,
+    _server: Guarded,
+    port: String,
+}
+
+impl World {
+    fn new() -> Self {
+        let program = Program::fresh();
+        let file = program.folder().join("events.ndjson");
+        std::fs::write(&file, format!("{}\n{}\n", event("org_a", 1), event("org_b", 2))).expect("writing events");
+        program.ok(&["import", text(&file)]);
+        certify(program.folder());
+        let config = program.folder().join("credwatch.toml");
+        let path = |name: &str| program.folder().join(name);
+        let (certificate, key) = (path("cert.pem"), path("key.pem"));
+        let words = format!("[api]\ncertificate_file = {:?}\nkey_file = {:?}\n", text(&certificate), text(&key));
+        std::fs::write(&config, words).expect("writing the configuration");
+        let listening = ["--listen", "0.0.0.0:0", "--listen-postgres", "0.0.0.0:0", "--config", text(&config)];
+        let server = program.start("server", &[&["serve", "--roles", "api"][..], &listening].concat(), &[]);
+        let log = program.log("server");
+        let port = until("the server listens", PATIENCE, || port_in(&log));
+        Self { program, _server: server, port }
+    }
+
+    fn key(&self, arguments: &[&str]) -> String {
+        self.program.ok(&[&["keys", "create", "test"], arguments].concat()).trim().to_owned()
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.program.folder().join("ca.pem")
+    }
+
+    /// A client that takes where and as whom it asks as arguments, and the key on stdin.
+    fn client(&self, program: &str, arguments: &[&str], key: &str) -> Output {
+        let authority = self.authority();
+        let mut client = Command::new(program)
+            .args(arguments)
+            .args(["127.0.0.1", &self.port, user(key), text(&authority)])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starting a client");
+        writeln!(client.stdin.take().expect("its stdin"), "{key}").expect("giving it the key");
+        client.wait_with_output().expect("waiting for a client")
+    }
+
+    fn psql(&self, key: &str, database: &str, commands: &[&str]) -> Output {
+        let authority = self.authority();
+        let mut psql = Command::new("psql");
+        psql.args([
+            "-X",
+            "-w",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port,
+            "-U",
+            user(key),
+            "-d",
+            database,
+            "-v",
+            "ON_ERROR_STOP=1",
+        ])
+        .env("PGPASSWORD", key)
+        .env("PGSSLMODE", "verify-full")
+        .env("PGSSLROOTCERT", text(&authority));
+        for command in commands {
+            psql.args(["-c", command]);
+        }
+        psql.output().expect("starting psql")
+    }
+}
+
+/// The part of a key that may be shown.
+fn user(key: &str) -> &str {
+    &key[4..20]
+}
+
+fn port_in(log: &Path) -> Option<String> {
+    let said = std::fs::read_to_string(log).ok()?;
+    let line = said.lines().find(|line| line.contains("clients of Postgres on"))?;
+    line.rsplit(':').next().map(str::to_owned)
+}
+
+fn assert_ok(client: &str, output: &Output) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.ends_with("ok\n"), "{client}: {said}\n{complained}");
+}
+
+#[test]
+fn psql_and_the_drivers_of_python_and_java_ask_and_are_answered() {
+    let world = World::new();
+    let key = world.key(&["--role", "analyst", "--all-orgs"]);
+    psql_shows_tables_columns_and_comments(&world, &key);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (python, script) = (root.join("../target/venv/bin/python"), root.join("oracle/postgres_clients.py"));
+    for client in ["psycopg", "sqlalchemy", "asyncpg"] {
+        assert_ok(client, &world.client(text(&python), &[text(&script), client], &key));
+    }
+    let (jars, source) = (root.join("../target/jdbc/*"), root.join("jdbc/Client.java"));
+    assert_ok("JDBC", &world.client("java", &["-cp", text(&jars), text(&source)], &key));
+}
+
+fn psql_shows_tables_columns_and_comments(world: &World, key: &str) {
+    let shown = world.psql(
+        key,
+        "credwatch",
+        &["\\d", "\\dt+", "\\d+ events", "\\d calls", "\\l", "SELECT count(*) FROM events"],
+    );
+    let said = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.status.success(), "{said}\n{}", String::from_utf8_lossy(&shown.stderr));
+    for expected in [
+        "findings_current",
+        "calls",
+        "org_id",
+        "timestamp with time zone",
+        "Every revision of every finding.",
+        "HTTP status",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let of_a = world.psql(
+        &world.key(&["--role", "analyst", "--orgs", "org_a"]),
+        "org_a",
+        &["SELECT DISTINCT org_id FROM events"],
+    );
+    let said = String::from_utf8_lossy(&of_a.stdout);
+    assert!(said.contains("org_a") && !said.contains("org_b"), "{said}");
+    let refused = world.psql(key, "credwatch", &["\\copy events to '/dev/null'"]);
+    assert!(!refused.status.success());
+}
