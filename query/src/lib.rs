@@ -26,6 +26,7 @@ mod statement;
 mod stream;
 mod tables;
 pub mod tenancy;
+mod weight;
 
 pub use error::QueryError;
 pub use functions::{Function, functions};
@@ -34,5 +35,6 @@ pub use limits::Limits;
 pub use params::Params;
 pub use scope::{Books, TenantScope};
 pub use session::{Described, Session};
+pub use statement::may_be_read;
 pub use stream::QueryStream;
 pub use tables::TableInfo;

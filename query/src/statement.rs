@@ -6,6 +6,9 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::QueryError;
 use crate::information::{CATALOG, INFORMATION_SCHEMA, SCHEMA};
@@ -15,6 +18,7 @@ use crate::params::Params;
 use crate::postgres::{PG_CATALOG, rewritten};
 use crate::scope::TenantScope;
 use crate::tables::TableInfo;
+use crate::weight::weight;
 
 /// Longer texts are not written by people, and parsing costs memory that no pool counts.
 const LONGEST_STATEMENT: usize = 256 * 1024;
@@ -33,8 +37,8 @@ pub(crate) struct Setting<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Words {
     Own,
-    /// Ours first, so that a statement means the same everywhere; where that cannot be planned, Postgres'. Questions to
-    /// the catalogue are Postgres' own: there it is the other way round.
+    /// Ours for whatever reads the session's own tables, so that a statement means the same everywhere; Postgres' for
+    /// questions to its catalogue.
     Postgres,
 }
 
@@ -44,23 +48,36 @@ pub(crate) async fn plan(setting: &Setting<'_>, sql: &str, params: Params) -> Re
 
 /// The plan before parameters have values.
 pub(crate) async fn logical(setting: &Setting<'_>, sql: &str) -> Result<LogicalPlan, QueryError> {
-    let asks_the_catalogue = sql.contains("pg_");
-    match setting.words {
-        Words::Own => as_written(setting, sql).await,
-        Words::Postgres if asks_the_catalogue => match as_postgres(setting, sql).await {
-            Some(planned) => planned,
-            None => as_written(setting, sql).await,
-        },
-        Words::Postgres => match as_written(setting, sql).await {
-            Ok(plan) => Ok(plan),
-            // What is wrong with the text as it stands is what its writer should read.
-            Err(error) => as_postgres(setting, sql).await.and_then(Result::ok).ok_or(error),
-        },
+    let other_words = match setting.words {
+        Words::Own => None,
+        Words::Postgres => said_otherwise(setting, sql),
+    };
+    let Some(other_words) = other_words else { return as_written(setting, sql).await };
+    match as_written(setting, &other_words).await {
+        Ok(plan) => Ok(plan),
+        // What is wrong with the text as it stands is what its writer should read, unless it is Postgres' own.
+        Err(theirs) => {
+            as_written(setting, sql).await.map_err(|ours| if sql.contains(PG_CATALOG) { theirs } else { ours })
+        }
     }
+}
+
+/// The statement in the engine's words. A statement that reads the session's own tables stays as it is: in other words it
+/// might mean something else.
+fn said_otherwise(setting: &Setting<'_>, sql: &str) -> Option<String> {
+    if !may_be_read(sql) {
+        return None;
+    }
+    let [(only, relations)] = rewritten(sql)?.try_into().ok()?;
+    let is_own = |relation: &String| setting.tables.iter().any(|table| table.name == *relation);
+    (!relations.iter().any(is_own)).then_some(only)
 }
 
 async fn as_written(setting: &Setting<'_>, sql: &str) -> Result<LogicalPlan, QueryError> {
     let statement = parse(sql, setting.limits)?;
+    if weight(&statement) > MOST_NODES {
+        return Err(QueryError::Invalid(format!("it has more than {MOST_NODES} parts")));
+    }
     if let Some(what) = goes_to_files(&statement) {
         return Err(QueryError::NotReadOnly(what.to_owned()));
     }
@@ -70,18 +87,12 @@ async fn as_written(setting: &Setting<'_>, sql: &str) -> Result<LogicalPlan, Que
     Ok(plan)
 }
 
-/// `None` where it cannot be said in other words.
-async fn as_postgres(setting: &Setting<'_>, sql: &str) -> Option<Result<LogicalPlan, QueryError>> {
-    if sql.len() > LONGEST_STATEMENT {
-        return None;
-    }
-    let [only] = rewritten(sql)?.try_into().ok()?;
-    Some(Box::pin(as_written(setting, &only)).await)
-}
-
 fn parse(sql: &str, limits: &Limits) -> Result<Statement, QueryError> {
     if sql.len() > LONGEST_STATEMENT {
         return Err(QueryError::TooLong(sql.len(), LONGEST_STATEMENT));
+    }
+    if is_a_long_chain(sql) {
+        return Err(QueryError::Invalid(format!("it has more than {LONGEST_CHAIN} operators")));
     }
     let parsed = DFParserBuilder::new(sql).build().and_then(|mut parser| parser.parse_statements());
     let mut statements = parsed.map_err(|error| QueryError::of_planning(&error, limits))?;
@@ -90,6 +101,45 @@ fn parse(sql: &str, limits: &Limits) -> Result<Statement, QueryError> {
         (first, more) => Err(QueryError::NotOneStatement(usize::from(first.is_some()) + more)),
     }
 }
+
+/// More operators make a tree so deep that it cannot be taken apart on the stack.
+const LONGEST_CHAIN: usize = 2_000;
+
+/// Whether a text may be given to a parser.
+pub fn may_be_read(sql: &str) -> bool {
+    sql.len() <= LONGEST_STATEMENT && !is_a_long_chain(sql)
+}
+
+/// Counted are the tokens that can make a tree deeper; brackets have a limit of the parser's own.
+fn is_a_long_chain(sql: &str) -> bool {
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return false };
+    let deepens = |token: &&Token| match token {
+        Token::Word(word) => DEEPENING.contains(&word.keyword),
+        Token::Number(..) | Token::SingleQuotedString(_) | Token::Comma | Token::Whitespace(_) => false,
+        Token::LParen | Token::RParen | Token::Period | Token::Placeholder(_) | Token::EOF => false,
+        _ => true,
+    };
+    tokens.iter().filter(deepens).take(LONGEST_CHAIN + 1).count() > LONGEST_CHAIN
+}
+
+const DEEPENING: [Keyword; 16] = [
+    Keyword::AND,
+    Keyword::OR,
+    Keyword::XOR,
+    Keyword::NOT,
+    Keyword::IS,
+    Keyword::IN,
+    Keyword::LIKE,
+    Keyword::ILIKE,
+    Keyword::BETWEEN,
+    Keyword::COLLATE,
+    Keyword::AT,
+    Keyword::DIV,
+    Keyword::OPERATOR,
+    Keyword::UNION,
+    Keyword::EXCEPT,
+    Keyword::INTERSECT,
+];
 
 /// Refused before anything looks at the files that they name.
 fn goes_to_files(statement: &Statement) -> Option<&'static str> {
@@ -120,6 +170,9 @@ fn is_known(reference: &TableReference, tables: &[TableInfo]) -> bool {
     let table = in_information || tables.iter().any(|table| table.name == reference.table());
     catalog && schema && table
 }
+
+/// A few nested steps of a WITH can stand for more parts than anybody could count.
+const MOST_NODES: u64 = 5_000;
 
 fn check_read_only(plan: &LogicalPlan, scope: &TenantScope) -> Result<(), QueryError> {
     let mut refused = None;

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, ObjectName, Query, SelectItem, SetExpr, Statement, TableFactor, Value, visit_expressions_mut,
+    Expr, ObjectName, Query, SelectItem, SetExpr, Statement, TableFactor, Value, visit_expressions_mut, visit_relations,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
@@ -28,12 +28,23 @@ const ABOUT_NOTHING: [&str; 3] = ["pg_sequence", "pg_attrdef", "pg_collation"];
 const KEYS: [&str; 2] = ["pg_index", "pg_constraint"];
 const OF_KEYS: [&str; 2] = ["unnest", "generate_subscripts"];
 
-/// The statements of a text in the engine's own words, where they are written in Postgres'.
-pub(crate) fn rewritten(sql: &str) -> Option<Vec<String>> {
+/// The statements of a text in the engine's own words, where they are written in Postgres', and the relations that each
+/// names.
+pub(crate) fn rewritten(sql: &str) -> Option<Vec<(String, Vec<String>)>> {
     let sql = PHRASES.iter().fold(sql.to_owned(), |sql, (phrase, here)| sql.replace(phrase, here));
     let mut statements = REWRITER.parse(&sql).ok()?;
     statements.iter_mut().for_each(say_what_is_known);
-    Some(statements.iter().map(ToString::to_string).collect())
+    Some(statements.iter().map(|statement| (statement.to_string(), relations(statement))).collect())
+}
+
+fn relations(statement: &Statement) -> Vec<String> {
+    let mut names = Vec::new();
+    let done: ControlFlow<()> = visit_relations(statement, |name| {
+        names.extend(name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.to_lowercase()));
+        ControlFlow::Continue(())
+    });
+    debug_assert!(done.is_continue());
+    names
 }
 
 fn say_what_is_known(statement: &mut Statement) {
@@ -90,10 +101,10 @@ mod tests {
     #[test]
     fn what_no_column_has_is_null_and_the_rest_stays() {
         let asked = "SELECT attname, CASE WHEN attidentity <> '' THEN (SELECT seqstart FROM pg_catalog.pg_sequence WHERE seqrelid = attrelid) END FROM pg_catalog.pg_attribute";
-        let said = rewritten(asked).unwrap().remove(0);
+        let said = rewritten(asked).unwrap().remove(0).0;
         assert!(said.contains("THEN NULL") && said.contains("attidentity"), "{said}");
         let asked = "SELECT (SELECT count(*) FROM pg_class) FROM pg_attribute";
-        assert!(rewritten(asked).unwrap()[0].contains("count(*)"));
+        assert!(rewritten(asked).unwrap()[0].0.contains("count(*)"));
     }
 
     #[test]

@@ -140,6 +140,11 @@ impl Access {
         self.audit.write(row).await.map_err(|_| away())
     }
 
+    /// Whether somebody who has proven who they are still is that.
+    pub(crate) async fn still_holds(&self, resident: &Resident) -> Result<(), Problem> {
+        self.recognise_again(resident).await.map(drop)
+    }
+
     async fn recognise_again(&self, resident: &Resident) -> Result<Principal, Problem> {
         let Some(id) = &resident.0 else { return Ok(Principal::local()) };
         let holders = self.keyring.holders().await.map_err(|error| Problem::away("reading the keys", &error))?;

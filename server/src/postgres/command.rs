@@ -1,11 +1,9 @@
 //! From a text to what is asked: statements that read, and those that only tell the connection something. Pure.
 
+use credwatch_query::may_be_read;
 use datafusion::sql::sqlparser::ast::{CloseCursor, Expr, Reset, Set, Statement, Value};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-
-/// Longer texts are left to the session, which says what is wrong with them.
-const LONGEST_TEXT: usize = 256 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
@@ -27,9 +25,15 @@ pub(super) enum Command {
     Nothing(&'static str),
 }
 
+impl Command {
+    pub(super) fn ends_a_transaction(&self) -> bool {
+        matches!(self, Self::Commit | Self::Rollback)
+    }
+}
+
 /// The commands of a text, in order. What cannot be read stays as it is.
 pub(super) fn commands(text: &str) -> Vec<Command> {
-    if text.len() > LONGEST_TEXT {
+    if !may_be_read(text) {
         return vec![Command::Read(text.to_owned())];
     }
     match Parser::parse_sql(&PostgreSqlDialect {}, text) {

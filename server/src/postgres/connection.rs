@@ -9,17 +9,18 @@ use async_trait::async_trait;
 use credwatch_query::postgres::Postgres;
 use credwatch_query::{Described, Params, Session};
 use credwatch_schemas::access::Right;
-use futures::{Sink, TryStreamExt, stream};
+use futures::{Sink, StreamExt, TryStreamExt, stream};
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{
     ExtendedQueryHandler, SimpleQueryHandler, send_execution_response, send_query_response, send_ready_for_query,
 };
 use pgwire::api::results::{FieldInfo, QueryResponse, Response, Tag};
 use pgwire::api::stmt::QueryParser;
-use pgwire::api::store::PortalStore;
+use pgwire::api::store::{Entry, PortalStore};
 use pgwire::api::{ClientInfo, ClientPortalStore, PgWireConnectionState, Type};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::extendedquery::{Execute, PortalSuspended};
 use pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
 use pgwire::messages::simplequery::Query;
 use tokio::time::Instant;
@@ -27,10 +28,10 @@ use tokio::time::Instant;
 use super::Office;
 use super::cancel::Cancellable;
 use super::command::{Command, commands};
-use super::kept::Kept;
+use super::kept::{Kept, Rows, named};
 use super::prepared::{Prepared, one_text};
 use super::refusal::{error, refusal};
-use super::rows::{Running, answer, encoded};
+use super::rows::{Running, answer, encoded, on_the_wire};
 use super::settings::Settings;
 use crate::access::{Arrived, Permit, Resident};
 use crate::problem::Problem;
@@ -76,6 +77,21 @@ impl Connection {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A revoked key ends its connection, whatever is asked next.
+    pub(super) async fn still_holds(&self) -> PgWireResult<()> {
+        let held = self.0.office.api.access.still_holds(&self.0.resident).await;
+        held.map_err(|problem| refusal(&problem))
+    }
+
+    /// Portals last as long as their transaction, and a statement outside of one is one.
+    pub(super) fn close_portals<C: ClientPortalStore>(&self, client: &C)
+    where
+        C::PortalStore: PortalStore,
+    {
+        self.kept().close_portals();
+        client.portal_store().clear_portals();
+    }
+
     fn settings(&self) -> MutexGuard<'_, Settings> {
         self.0.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,11 +131,17 @@ impl Connection {
     /// What a statement's answer will look like. Only a refusal is recorded: what it would read is recorded when it runs.
     async fn describe(&self, sql: &str) -> Result<Described, Problem> {
         let Inner { office, resident, org, address, .. } = &*self.0;
+        let limits = self.settings().limits(office.api.limits);
         let arrived = Arrived::on_postgres(&office.api.access, "prepare", *address).recorded_if_refused();
         let describe = |caller: crate::access::Caller| async {
             let permit = caller.within(org.as_deref())?.may(Right::RunSql)?;
             permit.says(sql);
-            Ok(self.session(&permit).await?.describe(sql).await?)
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            let turn = office.api.statements.wait(id, permit.principal(), limits.time).await.map_err(not_now)?;
+            let session = self.session(&permit).await?.on(turn.ground()?);
+            let described = session.describe(sql).await;
+            turn.end(Ended::Finished);
+            Ok(described?)
         };
         office.api.access.attend(resident, &arrived, describe).await
     }
@@ -138,9 +160,8 @@ impl Connection {
         C::PortalStore: PortalStore,
     {
         let has_failed = client.transaction_status() == TransactionStatus::Error;
-        if has_failed && !matches!(command, Command::Commit | Command::Rollback) {
-            let sentence = "current transaction is aborted, commands ignored until end of transaction block";
-            return Err(error("ERROR", "25P02", sentence));
+        if has_failed && !command.ends_a_transaction() {
+            return Err(aborted());
         }
         match command {
             Command::Read(sql) => self.read(sql, params, format).await,
@@ -169,7 +190,7 @@ impl Connection {
     async fn read(&self, sql: &str, params: Params, format: &Format) -> PgWireResult<Response> {
         let running = self.run(sql, params).await.map_err(|problem| refusal(&problem))?;
         let written = Arc::new(self.settings().format());
-        let fields = arrow_schema_to_pg_fields(&running.rows.schema(), format, Some(written))?;
+        let fields = arrow_schema_to_pg_fields(&on_the_wire(&running.rows.schema()), format, Some(written))?;
         Ok(answer(running, Arc::new(fields)))
     }
 
@@ -180,11 +201,15 @@ impl Connection {
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]);
         let batch = batch.map_err(|cause| refusal(&Problem::internal("showing a setting", &cause)))?;
         let fields = Arc::new(arrow_schema_to_pg_fields(&schema, format, None)?);
-        let rows = encoded(batch, Arc::clone(&fields))?;
+        let rows = encoded(&batch, Arc::clone(&fields))?;
         let mut response = QueryResponse::new(fields, stream::iter(rows.into_iter().map(Ok)));
         response.set_command_tag("SHOW");
         Ok(Response::Query(response))
     }
+}
+
+fn aborted() -> PgWireError {
+    error("ERROR", "25P02", "current transaction is aborted, commands ignored until end of transaction block")
 }
 
 fn done(word: &str) -> PgWireResult<Response> {
@@ -209,6 +234,9 @@ impl SimpleQueryHandler for Connection {
         }
         for command in commands {
             let response = self.act(client, &command, Params::None, &Format::UnifiedText).await?;
+            if command.ends_a_transaction() {
+                self.close_portals(client);
+            }
             send(client, response).await?;
         }
         client.set_state(PgWireConnectionState::ReadyForQuery);
@@ -257,6 +285,52 @@ impl ExtendedQueryHandler for Connection {
         Arc::new(self.clone())
     }
 
+    /// Rows go out as they come. What a client leaves for later waits in its portal, and holds its turn until it is too
+    /// late.
+    async fn on_execute<C>(&self, client: &mut C, execute: Execute) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: std::fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        use futures::SinkExt;
+        let name = named(execute.name.as_ref());
+        let rows = self.kept().rows(&name);
+        let response = match rows {
+            Rows::AllGiven => return send_execution_response(client, Tag::new("SELECT").with_rows(0)).await,
+            Rows::Left(_) if client.transaction_status() == TransactionStatus::Error => return Err(aborted()),
+            Rows::Left(rows) => Response::Query(*rows),
+            Rows::NotBegun => match client.portal_store().get_portal(&name) {
+                Some(Entry::Value(portal)) => ExtendedQueryHandler::do_query(self, client, &portal, 0).await?,
+                Some(Entry::Empty) => {
+                    client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
+                    return Ok(());
+                }
+                None => return Err(PgWireError::PortalNotFound(name)),
+            },
+        };
+        let Response::Query(mut rows) = response else {
+            let ends = matches!(response, Response::TransactionEnd(_));
+            send(client, response).await?;
+            if ends {
+                self.close_portals(client);
+            }
+            return Ok(());
+        };
+        let most = usize::try_from(execute.max_rows).unwrap_or(0);
+        let mut given = 0;
+        while let Some(row) = rows.data_rows.next().await {
+            client.feed(PgWireBackendMessage::DataRow(row?)).await?;
+            given += 1;
+            if given == most {
+                self.kept().put_back(&name, Rows::Left(Box::new(rows)));
+                return Ok(client.feed(PgWireBackendMessage::PortalSuspended(PortalSuspended::new())).await?);
+            }
+        }
+        send_execution_response(client, Tag::new(rows.command_tag()).with_rows(given)).await
+    }
+
     async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, _most_rows: usize) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -274,16 +348,20 @@ impl ExtendedQueryHandler for Connection {
 impl QueryParser for Connection {
     type Statement = Prepared;
 
-    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
+    async fn parse_sql<C>(&self, client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
         let mut commands = commands(sql);
+        let has_failed = client.transaction_status() == TransactionStatus::Error;
+        if has_failed && !commands.iter().all(Command::ends_a_transaction) {
+            return Err(aborted());
+        }
         match (commands.pop(), commands.len()) {
             (None, _) => Ok(None),
             (Some(Command::Read(text)), 0) => {
                 let described = self.describe(&text).await.map_err(|problem| refusal(&problem))?;
-                Prepared::reading(text, described).map(Some)
+                Prepared::reading(text, &described).map(Some)
             }
             (Some(command), 0) => Ok(Some(Prepared::telling(command))),
             _ => Err(error("ERROR", "42601", "cannot insert multiple commands into a prepared statement")),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use axum::http::StatusCode;
 use credwatch_schemas::access::Right;
-use futures::{SinkExt, StreamExt};
+use futures::SinkExt;
 use pgwire::api::auth::{
     ServerParameterProvider, finish_authentication, protocol_negotiation, save_startup_parameters_to_metadata,
 };
@@ -18,7 +18,7 @@ use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use super::connection::Connection;
 use super::refusal::{error, fatal};
 use super::settings::Settings;
-use super::talk::Socket;
+use super::talk::{self, Socket};
 use super::{Office, WHATEVER_IS_REACHED};
 use crate::access::{Arrived, Key, MECHANISM, Resident};
 use crate::problem::Problem;
@@ -55,14 +55,17 @@ pub(super) async fn enter(
 
 async fn recognised(socket: &mut Socket, office: &Office, address: SocketAddr) -> PgWireResult<Resident> {
     let (access, arrived) = (&office.api.access, Arrived::on_postgres(&office.api.access, "connect", address));
-    let recognised = match Resident::local(office.door) {
+    let user = socket.metadata().get(METADATA_USER).cloned().unwrap_or_default();
+    // Who brings a key is its holder, also where none is asked for.
+    let local = Resident::local(office.door).filter(|_| !is_a_keys_id(&user));
+    let recognised = match local {
         _ if office.asks_for_tls && !socket.is_secure() => Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "tls_needed",
             "this server is reached over TLS only: sslmode=verify-full",
         )),
         Some(resident) => Ok(resident),
-        None => proven(socket, office).await?,
+        None => proven(socket, office, &user).await?,
     };
     match recognised {
         Ok(resident) => Ok(resident),
@@ -70,16 +73,19 @@ async fn recognised(socket: &mut Socket, office: &Office, address: SocketAddr) -
     }
 }
 
+fn is_a_keys_id(user: &str) -> bool {
+    user.starts_with("cwk_") || user.len() == 16 && user.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// SCRAM: the client says who it is, is asked for a proof, and is told ours.
-async fn proven(socket: &mut Socket, office: &Office) -> PgWireResult<Result<Resident, Problem>> {
-    let user = socket.metadata().get(METADATA_USER).cloned().unwrap_or_default();
+async fn proven(socket: &mut Socket, office: &Office, user: &str) -> PgWireResult<Result<Resident, Problem>> {
     tell(socket, Authentication::SASL(vec![MECHANISM.to_owned()])).await?;
     let PgWireFrontendMessage::PasswordMessageFamily(message) = next(socket).await? else { return Err(not_expected()) };
     let first = message.into_sasl_initial_response()?;
     if first.auth_method != MECHANISM {
         return Err(error("FATAL", "28000", "SCRAM-SHA-256 is the only way to prove a key here"));
     }
-    let id = Key::id_in(user.strip_prefix("cwk_").filter(|rest| !rest.contains('_')).unwrap_or(&user));
+    let id = Key::id_in(user.strip_prefix("cwk_").filter(|rest| !rest.contains('_')).unwrap_or(user));
     let claim = match office.api.access.claim(id, &first.data.unwrap_or_default()).await {
         Ok(claim) => claim,
         Err(problem) => return Ok(Err(problem)),
@@ -135,7 +141,7 @@ fn settings(asked: &HashMap<String, String>) -> Result<Settings, Problem> {
 
 async fn next(socket: &mut Socket) -> PgWireResult<PgWireFrontendMessage> {
     let gone = || PgWireError::IoError(std::io::ErrorKind::UnexpectedEof.into());
-    socket.next().await.unwrap_or_else(|| Err(gone()))
+    talk::next(socket).await.unwrap_or_else(|| Err(gone()))
 }
 
 async fn tell(socket: &mut Socket, what: Authentication) -> PgWireResult<()> {

@@ -29,8 +29,6 @@ pub(super) struct Negotiated {
     pub(super) is_secure: bool,
     /// The first eight bytes of the first message.
     pub(super) head: [u8; 8],
-    /// Bytes of it that follow.
-    pub(super) left: usize,
 }
 
 pub(super) async fn negotiate(mut tcp: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<Negotiated> {
@@ -40,14 +38,14 @@ pub(super) async fn negotiate(mut tcp: TcpStream, tls: Option<TlsAcceptor>) -> i
         return within_tls(tcp, tls, true).await;
     }
     for _ in 0..MOST_REQUESTS {
-        let (head, left) = head_of(&mut tcp).await?;
+        let head = head_of(&mut tcp).await?;
         match (code(head), &tls) {
             (SSL_REQUEST, Some(_)) => {
                 tcp.write_all(b"S").await?;
                 return within_tls(tcp, tls, false).await;
             }
             (SSL_REQUEST | GSS_REQUEST, _) => tcp.write_all(b"N").await?,
-            _ => return Ok(Negotiated { stream: Box::new(tcp), is_secure: false, head, left }),
+            _ => return Ok(Negotiated { stream: Box::new(tcp), is_secure: false, head }),
         }
     }
     Err(invalid("too many requests before the first message"))
@@ -59,18 +57,16 @@ async fn within_tls(tcp: TcpStream, tls: Option<TlsAcceptor>, must_say_so: bool)
     if must_say_so && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(invalid("TLS of another protocol"));
     }
-    let (head, left) = head_of(&mut stream).await?;
-    Ok(Negotiated { stream: Box::new(stream), is_secure: true, head, left })
+    let head = head_of(&mut stream).await?;
+    Ok(Negotiated { stream: Box::new(stream), is_secure: true, head })
 }
 
-async fn head_of(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<([u8; 8], usize)> {
+async fn head_of(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<[u8; 8]> {
     let mut head = [0; 8];
     stream.read_exact(&mut head).await?;
     let [a, b, c, d, ..] = head;
-    let length = u32::from_be_bytes([a, b, c, d]);
-    let left = length.checked_sub(8).filter(|_| length <= LONGEST_FIRST);
-    let left = left.ok_or_else(|| invalid("the first message has no length that one has"))?;
-    Ok((head, usize::try_from(left).unwrap_or(0)))
+    let is_one = (8..=LONGEST_FIRST).contains(&u32::from_be_bytes([a, b, c, d]));
+    is_one.then_some(head).ok_or_else(|| invalid("the first message has no length that one has"))
 }
 
 fn code(head: [u8; 8]) -> u32 {

@@ -15,6 +15,7 @@ use pgwire::error::PgWireResult;
 
 use super::command::Command;
 use super::refusal::error;
+use super::rows::on_the_wire;
 
 #[derive(Debug, Clone)]
 pub(super) struct Prepared {
@@ -33,10 +34,10 @@ struct Parameter {
 }
 
 impl Prepared {
-    pub(super) fn reading(text: String, described: Described) -> PgWireResult<Self> {
+    pub(super) fn reading(text: String, described: &Described) -> PgWireResult<Self> {
         let parameters =
             described.parameters.iter().map(|field| parameter(field.as_deref())).collect::<Result<_, _>>()?;
-        Ok(Self { command: Command::Read(text), schema: described.schema, parameters })
+        Ok(Self { command: Command::Read(text), schema: Arc::new(on_the_wire(&described.schema)), parameters })
     }
 
     pub(super) fn telling(command: Command) -> Self {
@@ -63,6 +64,15 @@ impl Prepared {
             let (given, wanted) = (portal.parameter_len(), self.parameters.len());
             return Err(error("ERROR", "08P01", format!("{given} values were bound, and the statement has {wanted}")));
         }
+        let given = portal.statement.parameter_types.iter().map(Option::as_ref);
+        if let Some(place) = given.zip(&kinds).position(|(given, kind)| loses(given, *kind)) {
+            let place = place + 1;
+            return Err(error(
+                "ERROR",
+                "22023",
+                format!("${place} was bound as a type that would lose what it says here"),
+            ));
+        }
         match deserialize_parameters_with_server_types(portal, &kinds, &wires)? {
             ParamValues::List(values) if values.is_empty() => Ok(Params::None),
             ParamValues::List(values) => Ok(Params::Positional(values.into_iter().map(|value| value.value).collect())),
@@ -74,6 +84,15 @@ impl Prepared {
 /// One column of text, of that name.
 pub(super) fn one_text(name: &str) -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, true)]))
+}
+
+/// Bound as one of these, a value would be cut or taken for something else, and nobody would be told.
+fn loses(given: Option<&Type>, kind: Option<&DataType>) -> bool {
+    match (given, kind) {
+        (Some(&Type::NUMERIC), Some(kind)) => kind.is_integer() || kind.is_decimal(),
+        (Some(&(Type::INT2 | Type::INT4 | Type::INT8)), Some(kind)) => kind.is_temporal(),
+        _ => false,
+    }
 }
 
 /// What shows no type is text, as in Postgres, unless the client says otherwise.

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::error::ArrowError;
 use arrow_pg::row_encoder::RowEncoder;
 use credwatch_query::QueryStream;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -87,10 +90,29 @@ async fn next(running: &mut Running, fields: &Arc<Vec<FieldInfo>>) -> PgWireResu
             () = running.stopped.cancelled() => return Err(PgWireError::QueryCanceled),
         },
     };
-    batch.map(|batch| encoded(batch, Arc::clone(fields))).transpose()
+    batch.map(|batch| encoded(&batch, Arc::clone(fields))).transpose()
 }
 
-pub(super) fn encoded(batch: RecordBatch, fields: Arc<Vec<FieldInfo>>) -> PgWireResult<Vec<DataRow>> {
+/// Spans of time go as text: the library writes those that are null as none at all.
+pub(super) fn on_the_wire(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Interval(_) | DataType::Duration(_) => Arc::new(Field::new(field.name(), DataType::Utf8, true)),
+        _ => Arc::clone(field),
+    });
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
+pub(super) fn encoded(batch: &RecordBatch, fields: Arc<Vec<FieldInfo>>) -> PgWireResult<Vec<DataRow>> {
+    let schema = Arc::new(on_the_wire(&batch.schema()));
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| match column.data_type() == field.data_type() {
+        true => Ok(Arc::clone(column)),
+        false => cast(column, field.data_type()),
+    });
+    let unfit = |cause: ArrowError| refusal(&Problem::internal("writing rows", &cause));
+    let columns = columns.collect::<Result<Vec<_>, _>>().map_err(unfit)?;
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let batch = RecordBatch::try_new_with_options(schema, columns, &rows).map_err(unfit)?;
     let mut encoder = RowEncoder::new(batch, fields);
     std::iter::from_fn(|| encoder.next_row()).collect()
 }

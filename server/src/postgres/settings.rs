@@ -82,6 +82,9 @@ const SAME: [(&str, &str); 12] = [
     ("transaction_read_only", "true"),
 ];
 
+const MOST_SET: usize = 100;
+const LONGEST_VALUE: usize = 1_024;
+
 /// What one connection has set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings(HashMap<String, String>);
@@ -98,6 +101,9 @@ impl Settings {
         };
         if FIXED.contains(&name.as_str()) {
             return is_same(&name, before, value).then_some(()).ok_or_else(|| fixed(&name, before));
+        }
+        if value.len() > LONGEST_VALUE || self.0.len() >= MOST_SET && !self.0.contains_key(&name) {
+            return Err(Problem::bad_request("sql.parameter", "a connection keeps few settings, and short ones"));
         }
         if name == "statement_timeout" {
             milliseconds(value)?;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use pgwire::api::{ClientInfo, DefaultClient, PgWireConnectionState};
+use pgwire::api::store::PortalStore;
+use pgwire::api::{ClientInfo, ClientPortalStore, DefaultClient, PgWireConnectionState};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
+use pgwire::messages::response::TransactionStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use pgwire::tokio::TlsAcceptor;
 use pgwire::tokio::server::{PgWireMessageServerCodec, process_error};
@@ -19,6 +21,7 @@ use super::Office;
 use super::bounded::Bounded;
 use super::connection::Connection;
 use super::entry::enter;
+use super::kept::Named;
 use super::negotiation::{Duplex, negotiate};
 use super::prepared::Prepared;
 use super::refusal::error;
@@ -27,6 +30,10 @@ pub(super) type Socket = Framed<Bounded<Box<dyn Duplex>>, PgWireMessageServerCod
 
 /// A client must be in within this long.
 const ENTER_WITHIN: Duration = Duration::from_secs(15);
+/// A connection on which nothing is asked is closed after this long.
+const LONGEST_SILENCE: Duration = Duration::from_secs(3_600);
+/// Waiting for a place, running and being read may together take this long.
+const HEAR_WITHIN: Duration = Duration::from_secs(180);
 /// Before anything is proven nobody needs long messages; after that a statement and its values are what is long.
 const LONGEST_UNPROVEN: usize = 16 << 10;
 const LONGEST_MESSAGE: usize = 1 << 20;
@@ -50,19 +57,21 @@ pub(super) async fn talk(
     socket.get_mut().may_be(LONGEST_MESSAGE);
     loop {
         let message = tokio::select! {
-            message = socket.next() => message,
+            message = timeout(LONGEST_SILENCE, next(&mut socket)) => message,
             () = stop.cancelled() => {
                 let why = error("FATAL", "57P01", "terminating connection due to administrator command");
                 return part(socket, why).await;
             }
         };
         let message = match message {
-            None | Some(Ok(PgWireFrontendMessage::Terminate(_)) | Err(PgWireError::IoError(_))) => return Ok(()),
-            Some(Err(why)) => return part(socket, why).await,
-            Some(Ok(message)) => message,
+            Err(_) => return part(socket, error("FATAL", "57P05", "nothing was asked for an hour")).await,
+            Ok(None | Some(Ok(PgWireFrontendMessage::Terminate(_)) | Err(PgWireError::IoError(_)))) => return Ok(()),
+            Ok(Some(Err(why))) => return part(socket, why).await,
+            Ok(Some(Ok(message))) => message,
         };
         let is_extended = message.is_extended_query();
-        if let Err(why) = hear(&mut socket, &connection, message).await {
+        let heard = timeout(HEAR_WITHIN, hear(&mut socket, &connection, message)).await;
+        if let Err(why) = heard.unwrap_or_else(|_| Err(not_read())) {
             let why = ErrorInfo::from(why);
             if why.is_fatal() {
                 return part(socket, PgWireError::UserError(Box::new(why))).await;
@@ -72,10 +81,22 @@ pub(super) async fn talk(
     }
 }
 
+/// The next message; what is left in the buffer after it is all that counts of what comes.
+pub(super) async fn next(socket: &mut Socket) -> Option<PgWireResult<PgWireFrontendMessage>> {
+    let message = socket.next().await;
+    let unread = socket.read_buffer().len();
+    socket.get_mut().left(unread);
+    message
+}
+
+fn not_read() -> PgWireError {
+    error("FATAL", "57P05", "the answer was not read")
+}
+
 async fn opened(tcp: TcpStream, tls: Option<TlsAcceptor>, address: SocketAddr) -> std::io::Result<Socket> {
     let negotiated = negotiate(tcp, tls).await?;
     let client = DefaultClient::new(address, negotiated.is_secure);
-    let stream = Bounded::new(negotiated.stream, negotiated.left, LONGEST_UNPROVEN);
+    let stream = Bounded::new(negotiated.stream, negotiated.head.len(), LONGEST_UNPROVEN);
     let mut parts = FramedParts::new::<PgWireBackendMessage>(stream, PgWireMessageServerCodec::new(client));
     parts.read_buf.extend_from_slice(&negotiated.head);
     let mut socket = Framed::from_parts(parts);
@@ -89,8 +110,9 @@ async fn hear(socket: &mut Socket, connection: &Connection, message: PgWireFront
         // After an error nothing is heard until the client says where it begins again.
         return Ok(());
     }
-    connection.kept().admit(&message)?;
-    match message {
+    connection.still_holds().await?;
+    let about = connection.kept().admit(&message)?;
+    let heard = match message {
         Message::Query(query) => connection.on_query(socket, query).await,
         Message::Parse(parse) => connection.on_parse(socket, parse).await,
         Message::Bind(bind) => connection.on_bind(socket, bind).await,
@@ -99,12 +121,21 @@ async fn hear(socket: &mut Socket, connection: &Connection, message: PgWireFront
         Message::Close(close) => connection.on_close(socket, close).await,
         Message::Flush(flush) => connection.on_flush(socket, flush).await,
         Message::Sync(sync) => {
+            if socket.transaction_status() == TransactionStatus::Idle {
+                connection.close_portals(socket);
+            }
             connection.on_sync(socket, sync).await?;
             socket.set_state(PgWireConnectionState::ReadyForQuery);
             Ok(())
         }
         _ => Err(error("FATAL", "08P01", "the message is not one of a client that may ask")),
-    }
+    };
+    heard.inspect_err(|_| {
+        connection.kept().take_back(&about);
+        if let Named::Portal(name) = &about {
+            socket.portal_store().rm_portal(name);
+        }
+    })
 }
 
 /// Says why, and ends the connection.

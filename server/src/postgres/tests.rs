@@ -247,3 +247,90 @@ async fn a_client_that_sends_nonsense_or_too_much_is_cut_off_and_others_are_not(
     let key = served.world.key(Role::Analyst, &[]).await;
     served.enter(&key, "credwatch").await.unwrap().simple_query("SELECT 1").await.unwrap();
 }
+
+#[tokio::test]
+async fn a_key_that_is_brought_counts_also_where_none_is_asked_for() {
+    let served = Served::behind(Door::LocalIsOperator).await;
+    let key = served.world.key(Role::Analyst, &["org_a"]).await;
+    assert_eq!(orgs(&served.enter(&key, "credwatch").await.unwrap()).await, ["org_a"]);
+    let wrong = served.connect(Config::new().user(key.id().as_str()).password("wrong").dbname("credwatch")).await;
+    assert_eq!(state(&wrong.unwrap_err()), &SqlState::INVALID_PASSWORD);
+}
+
+#[tokio::test]
+async fn rows_are_fetched_in_pages_and_a_revoked_key_gets_no_further_page() {
+    let served = Served::behind(Door::KeysOnly).await;
+    let key = served.world.key(Role::Analyst, &[]).await;
+    let mut client = served.enter(&key, "credwatch").await.unwrap();
+    let transaction = client.transaction().await.unwrap();
+    let portal = transaction.bind("SELECT value FROM generate_series(1, 10) AS t(value)", &[]).await.unwrap();
+    let mut values: Vec<i64> = Vec::new();
+    for page in [3, 3, i32::MAX, i32::MAX] {
+        values.extend(transaction.query_portal(&portal, page).await.unwrap().iter().map(|row| row.get::<_, i64>(0)));
+    }
+    assert_eq!(values, (1..=10).collect::<Vec<_>>());
+    let portal = transaction.bind("SELECT value FROM generate_series(1, 10) AS t(value)", &[]).await.unwrap();
+    transaction.query_portal(&portal, 1).await.unwrap();
+    let revoked = Keys::new(served.world.lake.clone()).revoke(&key.id(), "test", NOW).await.unwrap();
+    assert_eq!(revoked, crate::access::Revoked::Now);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        while transaction.query_portal(&portal, 1).await.is_ok() {}
+    });
+    ended.await.unwrap();
+    assert!(transaction.query("SHOW search_path", &[]).await.is_err(), "nothing is heard any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_only_look_short_are_refused_and_the_server_lives() {
+    let served = Served::behind(Door::LocalIsOperator).await;
+    let client = served.open().await;
+    let steps: String =
+        (1..60).map(|step| format!(", a{step} AS (SELECT t.x FROM a{0} t, a{0} u)", step - 1)).collect();
+    let doubled = format!("WITH a0 AS (SELECT 1 AS x){steps} SELECT * FROM a59");
+    for hostile in [format!("SELECT {}1", "1+".repeat(120_000)), doubled] {
+        for error in [client.simple_query(&hostile).await.unwrap_err(), client.prepare(&hostile).await.unwrap_err()] {
+            assert_eq!(state(&error), &SqlState::SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION, "{error:?}");
+        }
+    }
+    assert_eq!(orgs(&client).await, ["org_a", "org_b"]);
+}
+
+/// What over HTTP is an answer is the same answer here, and what is an error there is one here.
+#[tokio::test]
+async fn a_statement_over_the_lakes_tables_means_what_it_means_over_http() {
+    let served = Served::behind(Door::LocalIsOperator).await;
+    let client = served.open().await;
+    let statements = [
+        "SELECT (SELECT count(*) FROM events e WHERE e.org_id = f.org_id) AS n FROM findings_current f WHERE f.title <> 'pg_class' ORDER BY n",
+        "SELECT (SELECT c.typo FROM events c WHERE c.event_id = f.finding_id) AS n FROM findings f",
+        "SELECT count(*) AS n FROM (SELECT unnest(make_array(1, 2)) AS x FROM events) WHERE 'pg_index' <> ''",
+        "SELECT count(*) AS n FROM events WHERE org_id = ANY (make_array('org_a', 'pg_x'))",
+    ];
+    for sql in statements {
+        let there = served.world.sql("/v1/sql", serde_json::json!({"sql": sql})).await;
+        let here = client.simple_query(sql).await;
+        match here {
+            Err(_) => assert!(there.status.is_client_error(), "{sql}: {}", there.body),
+            Ok(messages) => {
+                let seen: Vec<String> = messages
+                    .iter()
+                    .filter_map(|message| match message {
+                        SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("null").to_owned()),
+                        _ => None,
+                    })
+                    .collect();
+                let rows = there.json();
+                let expected: Vec<String> = rows.as_array().unwrap().iter().map(|row| row["n"].to_string()).collect();
+                assert_eq!(seen, expected, "{sql}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_null_is_null_and_a_value_that_would_be_cut_is_refused() {
+    let served = Served::behind(Door::LocalIsOperator).await;
+    let client = served.open().await;
+    let row = client.query_one("SELECT CASE WHEN 1 = 2 THEN interval '1 day' END AS nothing", &[]).await.unwrap();
+    assert_eq!(row.get::<_, Option<String>>(0), None);
+}

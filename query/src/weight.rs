@@ -1,0 +1,96 @@
+//! How much a statement stands for: a step of a WITH that is named twice is planned twice, and so is all that it names, so
+//! that a few lines can stand for more than anybody could plan. Pure.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit, Visitor};
+
+/// Relations of a statement, those of its steps counted each time that a step is named.
+pub(crate) fn weight(statement: &Statement) -> u64 {
+    match statement {
+        Statement::Statement(statement) => {
+            let mut scale = Scale { open: vec![1], ..Scale::default() };
+            debug_assert!(statement.visit(&mut scale).is_continue());
+            scale.open.into_iter().fold(0, u64::saturating_add)
+        }
+        Statement::Explain(explain) => weight(&explain.statement),
+        Statement::CopyTo(_) | Statement::CreateExternalTable(_) | Statement::Reset(_) => 1,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Scale {
+    /// Of each query that is being read, the outermost first.
+    open: Vec<u64>,
+    /// What each step weighs, by name.
+    steps: HashMap<String, u64>,
+    /// The queries that are steps, by where they stand.
+    names: HashMap<*const Query, String>,
+}
+
+impl Scale {
+    fn add(&mut self, weight: u64) {
+        if let Some(open) = self.open.last_mut() {
+            *open = open.saturating_add(weight);
+        }
+    }
+}
+
+impl Visitor for Scale {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        for step in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.names.insert(std::ptr::from_ref(&*step.query), step.alias.name.value.to_lowercase());
+        }
+        self.open.push(1);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let weight = self.open.pop().unwrap_or(0);
+        match self.names.get(&std::ptr::from_ref(query)).cloned() {
+            // A name may be given again further in: the heavier one counts.
+            Some(name) => {
+                let step = self.steps.entry(name).or_default();
+                *step = weight.max(*step);
+            }
+            None => self.add(weight),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        let name = relation.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.to_lowercase());
+        let weight = name.and_then(|name| self.steps.get(&name).copied()).unwrap_or(1);
+        self.add(weight);
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::parser::DFParser;
+
+    use super::*;
+
+    fn weight_of(sql: &str) -> u64 {
+        weight(&DFParser::parse_sql(sql).unwrap()[0])
+    }
+
+    #[test]
+    fn a_step_counts_each_time_that_it_is_named() {
+        assert!(weight_of("SELECT * FROM a, b") < weight_of("SELECT * FROM a, b, c"));
+        let doubled = |steps: usize| {
+            let more: String =
+                (1..steps).map(|step| format!(", a{step} AS (SELECT 1 FROM a{0}, a{0})", step - 1)).collect();
+            format!("WITH a0 AS (SELECT 1 FROM t){more} SELECT * FROM a{}", steps - 1)
+        };
+        assert!(weight_of(&doubled(10)) > 1_000 && weight_of(&doubled(10)) < 10_000);
+        assert_eq!(weight_of(&doubled(100)), u64::MAX);
+        let within = format!("SELECT * FROM ({}) AS x", doubled(60));
+        assert!(weight_of(&within) > 1 << 40, "also further in");
+    }
+}
