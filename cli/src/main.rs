@@ -10,6 +10,7 @@ use clap::Parser;
 mod args;
 mod commands;
 mod configuration;
+mod conversation;
 mod error_chain;
 mod finding_source;
 mod finding_text;

@@ -6,11 +6,13 @@
 
 mod barrier;
 mod catalogue;
+mod chain;
 pub mod determinism;
 mod error;
 pub mod format;
 mod functions;
 mod ground;
+mod growth;
 mod information;
 mod limits;
 pub mod literal;

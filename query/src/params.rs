@@ -65,6 +65,11 @@ fn casts(plan: &LogicalPlan) -> Result<Vec<(usize, FieldRef)>, DataFusionError> 
 const MOST_PLACES: usize = u16::MAX as usize;
 
 impl Params {
+    /// Texts for `$1`, `$2`, ...
+    pub fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Positional(texts.into_iter().map(|text| ScalarValue::Utf8(Some(text.to_owned()))).collect())
+    }
+
     /// Puts the values into the plan; a placeholder without a value is an error, a value without a placeholder too, unless
     /// the statement was said in other words, which may have left one out.
     pub(crate) fn bind(self, plan: LogicalPlan, words: Words) -> Result<LogicalPlan, QueryError> {

@@ -6,11 +6,10 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use crate::chain::{self, LONGEST_CHAIN};
 use crate::error::QueryError;
+use crate::growth::largest_expression;
 use crate::information::{CATALOG, INFORMATION_SCHEMA, SCHEMA};
 use crate::limits::Limits;
 use crate::near::did_you_mean;
@@ -84,6 +83,11 @@ async fn as_written(setting: &Setting<'_>, sql: &str) -> Result<LogicalPlan, Que
     let planned = setting.state.statement_to_plan(statement.clone()).await;
     let plan = planned.map_err(|error| explain_failure(setting, &statement, &error))?;
     check_read_only(&plan, setting.scope)?;
+    if largest_expression(&plan) > MOST_NODES * 10 {
+        return Err(QueryError::Invalid(
+            "its steps make an expression of each other that grows without end".to_owned(),
+        ));
+    }
     Ok(plan)
 }
 
@@ -91,8 +95,8 @@ fn parse(sql: &str, limits: &Limits) -> Result<Statement, QueryError> {
     if sql.len() > LONGEST_STATEMENT {
         return Err(QueryError::TooLong(sql.len(), LONGEST_STATEMENT));
     }
-    if is_a_long_chain(sql) {
-        return Err(QueryError::Invalid(format!("it has more than {LONGEST_CHAIN} operators")));
+    if chain::is_too_long(sql) {
+        return Err(QueryError::Invalid(format!("it has more than {LONGEST_CHAIN} operators in a row")));
     }
     let parsed = DFParserBuilder::new(sql).build().and_then(|mut parser| parser.parse_statements());
     let mut statements = parsed.map_err(|error| QueryError::of_planning(&error, limits))?;
@@ -102,44 +106,10 @@ fn parse(sql: &str, limits: &Limits) -> Result<Statement, QueryError> {
     }
 }
 
-/// More operators make a tree so deep that it cannot be taken apart on the stack.
-const LONGEST_CHAIN: usize = 2_000;
-
-/// Whether a text may be given to a parser.
+/// Whether a text may be given to any parser.
 pub fn may_be_read(sql: &str) -> bool {
-    sql.len() <= LONGEST_STATEMENT && !is_a_long_chain(sql)
+    sql.len() <= LONGEST_STATEMENT && chain::is_short_for_all(sql)
 }
-
-/// Counted are the tokens that can make a tree deeper; brackets have a limit of the parser's own.
-fn is_a_long_chain(sql: &str) -> bool {
-    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return false };
-    let deepens = |token: &&Token| match token {
-        Token::Word(word) => DEEPENING.contains(&word.keyword),
-        Token::Number(..) | Token::SingleQuotedString(_) | Token::Comma | Token::Whitespace(_) => false,
-        Token::LParen | Token::RParen | Token::Period | Token::Placeholder(_) | Token::EOF => false,
-        _ => true,
-    };
-    tokens.iter().filter(deepens).take(LONGEST_CHAIN + 1).count() > LONGEST_CHAIN
-}
-
-const DEEPENING: [Keyword; 16] = [
-    Keyword::AND,
-    Keyword::OR,
-    Keyword::XOR,
-    Keyword::NOT,
-    Keyword::IS,
-    Keyword::IN,
-    Keyword::LIKE,
-    Keyword::ILIKE,
-    Keyword::BETWEEN,
-    Keyword::COLLATE,
-    Keyword::AT,
-    Keyword::DIV,
-    Keyword::OPERATOR,
-    Keyword::UNION,
-    Keyword::EXCEPT,
-    Keyword::INTERSECT,
-];
 
 /// Refused before anything looks at the files that they name.
 fn goes_to_files(statement: &Statement) -> Option<&'static str> {

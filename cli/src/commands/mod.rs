@@ -17,7 +17,7 @@ mod rejects;
 mod serve;
 mod settings;
 mod simulate;
-mod sql;
+pub(crate) mod sql;
 mod who_used;
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use credwatch_query::Params;
+
 use crate::commands::sql::answer;
 use crate::setting::Setting;
 
@@ -11,6 +13,6 @@ pub(crate) async fn list(setting: &Setting, limit: u32) -> anyhow::Result<ExitCo
         "SELECT ingest_time, reason, detail, org_id, source, kafka_topic, kafka_partition, kafka_offset, kafka_index \
          FROM rejects ORDER BY seq DESC LIMIT {limit}"
     );
-    answer(setting, &lake, &statement).await?;
+    answer(setting, &lake, setting.format, &statement, Params::None).await?;
     Ok(ExitCode::SUCCESS)
 }

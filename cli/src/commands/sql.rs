@@ -1,6 +1,5 @@
-//! `credwatch sql`: one statement from the command line or a file, or one after the other from stdin.
+//! `credwatch sql`: one statement from the command line or a file, or a conversation.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,11 +11,10 @@ use credwatch_server::answer::{Answer, Streamed};
 use futures::TryStreamExt;
 
 use crate::args::Sql;
-use crate::error_chain::story;
+use crate::conversation::converse;
 use crate::output;
 use crate::remote::Server;
 use crate::setting::Setting;
-use crate::statements::Statements;
 
 pub(crate) async fn run(setting: &Setting, asked: Sql) -> anyhow::Result<ExitCode> {
     let server = setting.server()?;
@@ -27,7 +25,9 @@ pub(crate) async fn run(setting: &Setting, asked: Sql) -> anyhow::Result<ExitCod
     };
     match (given, server) {
         (Some(statement), Some(server)) => answer_of(setting, &server, &statement).await?,
-        (Some(statement), None) => answer(setting, &setting.lake_to_read().await?, &statement).await?,
+        (Some(statement), None) => {
+            answer(setting, &setting.lake_to_read().await?, setting.format, &statement, Params::None).await?;
+        }
         (None, None) => return converse(setting, &setting.lake_to_read().await?).await,
         (None, Some(_)) => bail!("a conversation reads the lake's files: give --server a statement with -c or -f"),
     }
@@ -53,12 +53,18 @@ async fn answer_of(setting: &Setting, server: &Server, statement: &str) -> anyho
 }
 
 /// Runs a statement over the newest snapshot and writes its answer.
-pub(crate) async fn answer(setting: &Setting, lake: &Lake, statement: &str) -> anyhow::Result<()> {
+pub(crate) async fn answer(
+    setting: &Setting,
+    lake: &Lake,
+    format: OutputFormat,
+    statement: &str,
+    params: Params,
+) -> anyhow::Result<()> {
     let snapshot = lake.snapshot().await?;
     // Whoever reads the lake's files directly is its operator, so the books lie open.
-    let session = Session::open_with(&snapshot, setting.scope.clone(), Books::Open, limits(setting.format))?;
-    let mut rows = session.run(statement, Params::None).await?;
-    let Some(shape) = Streamed::of(setting.format) else {
+    let session = Session::open_with(&snapshot, setting.scope.clone(), Books::Open, limits(format))?;
+    let mut rows = session.run(statement, params).await?;
+    let Some(shape) = Streamed::of(format) else {
         let schema = rows.schema();
         output::write(&write(OutputFormat::Table, &schema, &rows.collect().await?)?)?;
         return Ok(());
@@ -79,37 +85,4 @@ fn limits(format: OutputFormat) -> Limits {
             Limits { time: Duration::from_secs(3_600), rows: usize::MAX, bytes: usize::MAX, ..Limits::default() }
         }
     }
-}
-
-/// A person corrects a statement that failed and goes on; a script must not.
-async fn converse(setting: &Setting, lake: &Lake) -> anyhow::Result<ExitCode> {
-    let is_person = std::io::stdin().is_terminal();
-    let mut statements = Statements::default();
-    let mut lines = std::io::stdin().lock().lines();
-    loop {
-        if is_person {
-            prompt(if statements.is_empty() { "credwatch> " } else { "        -> " })?;
-        }
-        let line = lines.next().transpose().context("reading statements from stdin")?;
-        let (ready, is_over) = match &line {
-            Some(line) if line.trim() == "\\q" => (Vec::new(), true),
-            Some(line) => (statements.line(line), false),
-            None => (statements.end().into_iter().collect(), true),
-        };
-        for statement in ready {
-            match answer(setting, lake, &statement).await {
-                Err(error) if is_person && !output::is_broken_pipe(&error) => eprintln!("{}", story(&error)),
-                other => other?,
-            }
-        }
-        if is_over {
-            return Ok(ExitCode::SUCCESS);
-        }
-    }
-}
-
-fn prompt(text: &str) -> std::io::Result<()> {
-    let mut talk = std::io::stderr().lock();
-    talk.write_all(text.as_bytes())?;
-    talk.flush()
 }

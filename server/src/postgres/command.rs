@@ -12,6 +12,8 @@ pub(super) enum Command {
     Begin,
     Commit,
     Rollback,
+    /// Back to a savepoint: the transaction goes on, also after an error.
+    RollbackTo,
     /// `None`: set back to what holds by itself.
     Set {
         name: String,
@@ -28,6 +30,11 @@ pub(super) enum Command {
 impl Command {
     pub(super) fn ends_a_transaction(&self) -> bool {
         matches!(self, Self::Commit | Self::Rollback)
+    }
+
+    /// Whether it is heard within a transaction that has failed.
+    pub(super) fn ends_a_failure(&self) -> bool {
+        self.ends_a_transaction() || *self == Self::RollbackTo
     }
 }
 
@@ -50,7 +57,7 @@ fn command(statement: &Statement, text: &str) -> Command {
         Statement::StartTransaction { .. } => Command::Begin,
         Statement::Commit { .. } => Command::Commit,
         Statement::Rollback { savepoint: None, .. } => Command::Rollback,
-        Statement::Rollback { .. } => Command::Nothing("ROLLBACK"),
+        Statement::Rollback { .. } => Command::RollbackTo,
         Statement::Savepoint { .. } => Command::Nothing("SAVEPOINT"),
         Statement::ReleaseSavepoint { .. } => Command::Nothing("RELEASE"),
         Statement::Discard { .. } => Command::Nothing("DISCARD ALL"),

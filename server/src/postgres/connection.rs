@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::Schema;
 use arrow_pg::datatypes::arrow_schema_to_pg_fields;
 use async_trait::async_trait;
 use credwatch_query::postgres::Postgres;
@@ -154,21 +155,29 @@ impl Connection {
     }
 
     /// Does what a command asks. Nothing but the end is heard within a transaction that has failed.
-    async fn act<C>(&self, client: &C, command: &Command, params: Params, format: &Format) -> PgWireResult<Response>
+    async fn act<C>(
+        &self,
+        client: &C,
+        command: &Command,
+        params: Params,
+        (format, described): (&Format, Option<&Schema>),
+    ) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sync,
         C::PortalStore: PortalStore,
     {
         let has_failed = client.transaction_status() == TransactionStatus::Error;
-        if has_failed && !command.ends_a_transaction() {
+        if has_failed && !command.ends_a_failure() {
             return Err(aborted());
         }
         match command {
-            Command::Read(sql) => self.read(sql, params, format).await,
+            Command::Read(sql) => self.read(sql, params, format, described).await,
             Command::Begin => Ok(Response::TransactionStart(Tag::new("BEGIN"))),
             Command::Commit if has_failed => Ok(Response::TransactionEnd(Tag::new("ROLLBACK"))),
             Command::Commit => Ok(Response::TransactionEnd(Tag::new("COMMIT"))),
             Command::Rollback => Ok(Response::TransactionEnd(Tag::new("ROLLBACK"))),
+            Command::RollbackTo if client.transaction_status() == TransactionStatus::Idle => done("ROLLBACK"),
+            Command::RollbackTo => Ok(Response::TransactionStart(Tag::new("ROLLBACK"))),
             Command::Show(name) => self.show(name, format),
             Command::Nothing(word) => done(word),
             Command::Set { name, value } => {
@@ -187,11 +196,23 @@ impl Connection {
         }
     }
 
-    async fn read(&self, sql: &str, params: Params, format: &Format) -> PgWireResult<Response> {
+    /// Whoever was told of other columns than there are by now would misread them.
+    async fn read(
+        &self,
+        sql: &str,
+        params: Params,
+        format: &Format,
+        described: Option<&Schema>,
+    ) -> PgWireResult<Response> {
         let running = self.run(sql, params).await.map_err(|problem| refusal(&problem))?;
         let written = Arc::new(self.settings().format());
-        let fields = arrow_schema_to_pg_fields(&on_the_wire(&running.rows.schema()), format, Some(written))?;
-        Ok(answer(running, Arc::new(fields)))
+        let shown = on_the_wire(&running.rows.schema());
+        let shown = described.cloned().unwrap_or_else(|| shown.clone());
+        if shown.fields().len() != running.rows.schema().fields().len() {
+            return Err(error("ERROR", "0A000", "cached plan must not change result type"));
+        }
+        let fields = arrow_schema_to_pg_fields(&shown, format, Some(written))?;
+        Ok(answer(running, Arc::new(shown), Arc::new(fields)))
     }
 
     fn show(&self, name: &str, format: &Format) -> PgWireResult<Response> {
@@ -201,7 +222,7 @@ impl Connection {
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]);
         let batch = batch.map_err(|cause| refusal(&Problem::internal("showing a setting", &cause)))?;
         let fields = Arc::new(arrow_schema_to_pg_fields(&schema, format, None)?);
-        let rows = encoded(&batch, Arc::clone(&fields))?;
+        let rows = encoded(&batch, &schema, Arc::clone(&fields))?;
         let mut response = QueryResponse::new(fields, stream::iter(rows.into_iter().map(Ok)));
         response.set_command_tag("SHOW");
         Ok(Response::Query(response))
@@ -233,7 +254,7 @@ impl SimpleQueryHandler for Connection {
             client.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
         for command in commands {
-            let response = self.act(client, &command, Params::None, &Format::UnifiedText).await?;
+            let response = self.act(client, &command, Params::None, (&Format::UnifiedText, None)).await?;
             if command.ends_a_transaction() {
                 self.close_portals(client);
             }
@@ -340,7 +361,7 @@ impl ExtendedQueryHandler for Connection {
     {
         let prepared = &portal.statement.statement;
         let values = prepared.values(portal)?;
-        self.act(&*client, &prepared.command, values, &portal.result_column_format).await
+        self.act(&*client, &prepared.command, values, (&portal.result_column_format, Some(prepared.schema()))).await
     }
 }
 
@@ -354,7 +375,7 @@ impl QueryParser for Connection {
     {
         let mut commands = commands(sql);
         let has_failed = client.transaction_status() == TransactionStatus::Error;
-        if has_failed && !commands.iter().all(Command::ends_a_transaction) {
+        if has_failed && !commands.iter().all(Command::ends_a_failure) {
             return Err(aborted());
         }
         match (commands.pop(), commands.len()) {

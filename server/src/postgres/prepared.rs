@@ -48,6 +48,11 @@ impl Prepared {
         Self { command, schema, parameters: Vec::new() }
     }
 
+    /// What the client was told of the answer's columns.
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
     pub(super) fn parameter_types(&self) -> Vec<Type> {
         self.parameters.iter().map(|parameter| parameter.wire.clone()).collect()
     }

@@ -34,6 +34,8 @@ const ENTER_WITHIN: Duration = Duration::from_secs(15);
 const LONGEST_SILENCE: Duration = Duration::from_secs(3_600);
 /// Waiting for a place, running and being read may together take this long.
 const HEAR_WITHIN: Duration = Duration::from_secs(180);
+/// A client that does not read an error is left after this long.
+const TELL_WITHIN: Duration = Duration::from_secs(5);
 /// Before anything is proven nobody needs long messages; after that a statement and its values are what is long.
 const LONGEST_UNPROVEN: usize = 16 << 10;
 const LONGEST_MESSAGE: usize = 1 << 20;
@@ -69,14 +71,16 @@ pub(super) async fn talk(
             Ok(Some(Err(why))) => return part(socket, why).await,
             Ok(Some(Ok(message))) => message,
         };
-        let is_extended = message.is_extended_query();
+        // An error in place of a Sync's answer is the answer: the client sends no other.
+        let is_extended = message.is_extended_query() && !matches!(message, PgWireFrontendMessage::Sync(_));
         let heard = timeout(HEAR_WITHIN, hear(&mut socket, &connection, message)).await;
         if let Err(why) = heard.unwrap_or_else(|_| Err(not_read())) {
             let why = ErrorInfo::from(why);
             if why.is_fatal() {
                 return part(socket, PgWireError::UserError(Box::new(why))).await;
             }
-            process_error(&mut socket, PgWireError::UserError(Box::new(why)), is_extended).await?;
+            let told = process_error(&mut socket, PgWireError::UserError(Box::new(why)), is_extended);
+            timeout(TELL_WITHIN, told).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))?;
         }
     }
 }
@@ -132,8 +136,10 @@ async fn hear(socket: &mut Socket, connection: &Connection, message: PgWireFront
     };
     heard.inspect_err(|_| {
         connection.kept().take_back(&about);
-        if let Named::Portal(name) = &about {
-            socket.portal_store().rm_portal(name);
+        match &about {
+            Named::Portal(name) => socket.portal_store().rm_portal(name),
+            Named::Statement(name) => socket.portal_store().rm_statement(name),
+            Named::Nothing => {}
         }
     })
 }
@@ -145,6 +151,10 @@ async fn part(mut socket: Socket, why: PgWireError) -> std::io::Result<()> {
     }
     let mut why = ErrorInfo::from(why);
     "FATAL".clone_into(&mut why.severity);
-    socket.send(PgWireBackendMessage::ErrorResponse(why.into())).await?;
-    socket.close().await
+    let told = async {
+        socket.send(PgWireBackendMessage::ErrorResponse(why.into())).await?;
+        socket.close().await
+    };
+    // Who does not read is not told.
+    timeout(TELL_WITHIN, told).await.unwrap_or(Ok(()))
 }

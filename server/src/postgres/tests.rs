@@ -334,3 +334,15 @@ async fn what_is_null_is_null_and_a_value_that_would_be_cut_is_refused() {
     let row = client.query_one("SELECT CASE WHEN 1 = 2 THEN interval '1 day' END AS nothing", &[]).await.unwrap();
     assert_eq!(row.get::<_, Option<String>>(0), None);
 }
+
+#[tokio::test]
+async fn a_whole_finding_can_be_read_its_nested_columns_as_json() {
+    let served = Served::behind(Door::LocalIsOperator).await;
+    let client = served.open().await;
+    let rows = client.query("SELECT * FROM findings_current ORDER BY finding_id", &[]).await.unwrap();
+    let subject: String = rows[0].get("subject");
+    let subject: serde_json::Value = serde_json::from_str(&subject).unwrap();
+    assert!(subject.is_object(), "{subject}");
+    let compared: Option<String> = rows[0].get("compared");
+    assert!(compared.is_none_or(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap().is_array()));
+}

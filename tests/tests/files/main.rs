@@ -2,6 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod access;
+mod conversation;
 mod cookbook;
+mod dashboards;
 mod import;
 mod postgres;

@@ -12,14 +12,14 @@ use credwatch_tests::waiting::until;
 use crate::access::{PATIENCE, certify, text};
 
 /// A lake with an event of each of two orgs, and a server beyond loopback.
-struct World {
+pub(crate) struct World {
     program: Program,
     _server: Guarded,
     port: String,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let program = Program::fresh();
         let file = program.folder().join("events.ndjson");
         std::fs::write(&file, format!("{}\n{}\n", event("org_a", 1), event("org_b", 2))).expect("writing events");
@@ -37,7 +37,7 @@ impl World {
         Self { program, _server: server, port }
     }
 
-    fn key(&self, arguments: &[&str]) -> String {
+    pub(crate) fn key(&self, arguments: &[&str]) -> String {
         self.program.ok(&[&["keys", "create", "test"], arguments].concat()).trim().to_owned()
     }
 
@@ -60,7 +60,7 @@ impl World {
         client.wait_with_output().expect("waiting for a client")
     }
 
-    fn psql(&self, key: &str, database: &str, commands: &[&str]) -> Output {
+    pub(crate) fn psql(&self, key: &str, database: &str, commands: &[&str]) -> Output {
         let authority = self.authority();
         let mut psql = Command::new("psql");
         psql.args([
@@ -122,7 +122,7 @@ fn psql_shows_tables_columns_and_comments(world: &World, key: &str) {
     let shown = world.psql(
         key,
         "credwatch",
-        &["\\d", "\\dt+", "\\d+ events", "\\d calls", "\\l", "SELECT count(*) FROM events"],
+        &["\\d", "\\dt+", "\\d+ events", "\\d calls", "\\l", "SELECT * FROM events", "SELECT * FROM findings_current"],
     );
     let said = String::from_utf8_lossy(&shown.stdout);
     assert!(shown.status.success(), "{said}\n{}", String::from_utf8_lossy(&shown.stderr));
