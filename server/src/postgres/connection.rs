@@ -286,7 +286,7 @@ where
         Response::Query(rows) => send_query_response(client, rows, true).await,
         Response::Execution(tag) => send_execution_response(client, tag).await,
         Response::TransactionStart(tag) => {
-            client.set_transaction_status(client.transaction_status().to_in_transaction_state());
+            client.set_transaction_status(TransactionStatus::Transaction);
             send_execution_response(client, tag).await
         }
         Response::TransactionEnd(tag) => {

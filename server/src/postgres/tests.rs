@@ -113,6 +113,11 @@ async fn a_transaction_that_failed_hears_nothing_but_its_end() {
     let error = transaction.query("SELECT 1", &[]).await.unwrap_err();
     assert_eq!(state(&error), &SqlState::IN_FAILED_SQL_TRANSACTION);
     transaction.rollback().await.unwrap();
+    client.batch_execute("BEGIN; SAVEPOINT a").await.unwrap();
+    client.simple_query("SELECT nothing").await.unwrap_err();
+    client.simple_query("ROLLBACK TO a").await.unwrap();
+    client.simple_query("SELECT 1").await.unwrap();
+    client.simple_query("COMMIT").await.unwrap();
     let answered = client.simple_query("BEGIN; SELECT 1; SHOW search_path; COMMIT").await.unwrap();
     let rows = answered.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count();
     assert_eq!(rows, 2, "{answered:?}");
