@@ -240,6 +240,8 @@ fn schema_of(name: &TableName, state: &State) -> Result<SchemaRef, LakeError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::checkpoint::write_checkpoint;
 
@@ -271,6 +273,19 @@ mod tests {
             let state = handle.refresh().await.unwrap();
             assert_eq!((state.version, state.transactions["reached"]), (newest.version, 5));
         }
+    }
+
+    #[tokio::test]
+    async fn a_commit_waits_for_who_has_the_turn_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = table(&folder).await;
+        let (state, edit) = (table.refresh().await.unwrap(), step(1));
+        let alone = Turns::of(&folder.path().join("findings")).alone().await;
+        let waiting = table.commit(&state, &edit);
+        tokio::pin!(waiting);
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut waiting).await.is_err());
+        drop(alone);
+        assert_eq!(waiting.await.unwrap(), Landed::Done(state.version + 1));
     }
 
     #[test]

@@ -75,7 +75,7 @@ mod tests {
         let alone = turns.alone().await;
         let waiting = turns.beside_others();
         tokio::pin!(waiting);
-        assert!(futures::poll!(&mut waiting).is_pending());
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut waiting).await.is_err());
         drop(alone);
         assert!(waiting.await._lock.is_some());
     }

@@ -70,28 +70,33 @@ const OF_VALUES: [Keyword; 19] = [
 mod tests {
     use super::*;
 
+    /// A text with `link` in it three thousand times over.
+    fn with(begin: &str, link: &str, end: &str) -> String {
+        [begin, &link.repeat(3_000), end].concat()
+    }
+
     #[test]
     fn a_chain_is_counted_wherever_it_hides() {
+        let level = ["1+".repeat(100).as_str(), "1)"].concat();
         for chain in [
-            format!("SELECT {}1", "1+".repeat(3_000)),
-            format!("SELECT {}1", "1 OR ".repeat(3_000)),
-            format!("SELECT 'a' {}", "RLIKE 'a' ".repeat(3_000)),
-            format!("SELECT 1 {}", "MINUS SELECT 1, 2 ".repeat(3_000)),
-            format!("SELECT x{}", "::text".repeat(3_000)),
-            format!("SELECT {0}{1}", "(".repeat(30), format!("{})", "1+".repeat(100) + "1").repeat(30)),
+            with("SELECT ", "1+", "1"),
+            with("SELECT ", "1 OR ", "1"),
+            with("SELECT 'a' ", "RLIKE 'a' ", ""),
+            with("SELECT 1 ", "MINUS SELECT 1, 2 ", ""),
+            with("SELECT x", "::text", ""),
+            ["SELECT ", &"(".repeat(30), &level.repeat(30)].concat(),
         ] {
             assert!(is_too_long(&chain), "{}", &chain[..40]);
         }
-        let hidden = format!("SELECT 1 ~` {}1 `", "1+".repeat(3_000));
-        assert!(!is_short_for_all(&hidden), "another parser sees it");
+        assert!(!is_short_for_all(&with("SELECT 1 ~` ", "1+", "1 `")), "another parser sees it");
     }
 
     #[test]
     fn long_lists_are_no_chains() {
         for list in [
-            format!("SELECT * FROM events WHERE status IN ({}0)", "-1, ".repeat(10_000)),
-            format!("SELECT * FROM (VALUES {}('x'::text)) AS t", "('x'::text), ".repeat(5_000)),
-            format!("SELECT * FROM events WHERE path = ANY (ARRAY[{}'x'])", "'y'::text, ".repeat(5_000)),
+            with("SELECT * FROM events WHERE status IN (", "-1, ", "0)"),
+            with("SELECT * FROM (VALUES ", "('x'::text), ", "('x'::text)) AS t"),
+            with("SELECT * FROM events WHERE path = ANY (ARRAY[", "'y'::text, ", "'x'])"),
         ] {
             assert!(!is_too_long(&list) && is_short_for_all(&list), "{}", &list[..60]);
         }

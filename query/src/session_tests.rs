@@ -335,3 +335,15 @@ async fn the_functions_can_be_called() {
 
 #[path = "wrong_grouping_tests.rs"]
 mod wrong_grouping;
+
+#[tokio::test]
+async fn what_only_looks_short_is_refused_before_anybody_plans_it() {
+    for hostile in [
+        include_str!("doubling/steps.sql"),
+        include_str!("doubling/unnamed.sql"),
+        include_str!("doubling/expressions.sql"),
+    ] {
+        let refused = ask(&operator(), hostile).await.unwrap_err();
+        assert!(matches!(refused, QueryError::Invalid(_)), "{refused}");
+    }
+}

@@ -5,6 +5,7 @@ CLIENT HOST PORT USER CA_FILE, the key on stdin. Says "ok" when everything came 
 
 import asyncio
 import datetime
+import decimal
 import ssl
 import sys
 import threading
@@ -46,6 +47,11 @@ def psycopg_(where, key):
             check_values(cursor.execute(VALUES).fetchone())
         same(100_000, len(connection.execute(MANY).fetchall()))
         connection.commit()
+        try:
+            connection.execute("SELECT count(*) FROM events WHERE status >= %s", (decimal.Decimal("199.5"),))
+            raise AssertionError("a value was cut and nobody was told")
+        except psycopg.errors.InvalidParameterValue:
+            connection.rollback()
         stopped = []
 
         def run():

@@ -21,7 +21,7 @@ use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
 use datafusion_pg_catalog::setup_pg_catalog;
 
-use crate::information::CATALOG;
+use crate::information::{CATALOG, SCHEMA};
 use crate::tables::TableInfo;
 use comments::WithComments;
 use functions::Asker;
@@ -45,7 +45,7 @@ static SAME_EVERYWHERE: LazyLock<Result<Arc<PgCatalogStaticTables>>> =
 
 /// A state with every function and type of Postgres, and no tables.
 static TEMPLATE: LazyLock<Result<SessionState>> = LazyLock::new(|| {
-    let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, "public");
+    let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
     let context = SessionContext::new_with_config(config);
     setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
     Ok(context.state())

@@ -1,7 +1,7 @@
 //! From a text to what is asked: statements that read, and those that only tell the connection something. Pure.
 
 use credwatch_query::may_be_read;
-use datafusion::sql::sqlparser::ast::{CloseCursor, Expr, Reset, Set, Statement, Value};
+use datafusion::sql::sqlparser::ast::{CloseCursor, DiscardObject, Expr, Reset, Set, Statement, Value};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -20,6 +20,8 @@ pub(super) enum Command {
         value: Option<String>,
     },
     Reset,
+    /// As if the connection had just begun.
+    Discard,
     Show(String),
     /// Forget a prepared statement, or all.
     Deallocate(Option<String>),
@@ -60,7 +62,8 @@ fn command(statement: &Statement, text: &str) -> Command {
         Statement::Rollback { .. } => Command::RollbackTo,
         Statement::Savepoint { .. } => Command::Nothing("SAVEPOINT"),
         Statement::ReleaseSavepoint { .. } => Command::Nothing("RELEASE"),
-        Statement::Discard { .. } => Command::Nothing("DISCARD ALL"),
+        Statement::Discard { object_type: DiscardObject::ALL } => Command::Discard,
+        Statement::Discard { .. } => Command::Nothing("DISCARD"),
         Statement::UNLISTEN { .. } => Command::Nothing("UNLISTEN"),
         Statement::Close { cursor: CloseCursor::All } => Command::Nothing("CLOSE CURSOR ALL"),
         Statement::Deallocate { name, .. } if name.value.eq_ignore_ascii_case("all") => Command::Deallocate(None),
@@ -148,7 +151,7 @@ mod tests {
         assert_eq!(commands("SHOW TRANSACTION ISOLATION LEVEL"), [Command::Show("transaction_isolation".into())]);
         assert_eq!(commands("SHOW search_path"), [Command::Show("search_path".into())]);
         assert_eq!(commands("SET search_path TO DEFAULT"), [Command::Set { name: "search_path".into(), value: None }]);
-        assert_eq!(commands("DISCARD ALL"), [Command::Nothing("DISCARD ALL")]);
+        assert_eq!(commands("DISCARD ALL"), [Command::Discard]);
         assert_eq!(commands("DEALLOCATE ALL"), [Command::Deallocate(None)]);
         assert_eq!(commands("DEALLOCATE \"p1\""), [Command::Deallocate(Some("p1".into()))]);
     }

@@ -136,7 +136,7 @@ fn settings(asked: &HashMap<String, String>) -> Result<Settings, Problem> {
         let (name, value) = pair.ok_or_else(|| Problem::bad_request("sql.parameter", "options are -c name=value"))?;
         settings.set(name, Some(value))?;
     }
-    Ok(settings)
+    Ok(settings.starting())
 }
 
 async fn next(socket: &mut Socket) -> PgWireResult<PgWireFrontendMessage> {

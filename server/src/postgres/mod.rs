@@ -14,6 +14,7 @@ mod cancel;
 mod command;
 mod connection;
 mod entry;
+mod handlers;
 mod kept;
 mod negotiation;
 mod prepared;

@@ -11,7 +11,7 @@ use pgwire::types::format::FormatOptions;
 use crate::problem::Problem;
 
 /// Everything known, with the value that holds until something else is set.
-const KNOWN: [(&str, &str); 33] = [
+const KNOWN: [(&str, &str); 32] = [
     ("application_name", ""),
     ("bytea_output", "hex"),
     ("client_encoding", "UTF8"),
@@ -38,7 +38,6 @@ const KNOWN: [(&str, &str); 33] = [
     ("server_encoding", "UTF8"),
     ("server_version", VERSION),
     ("server_version_num", "160006"),
-    ("ssl", "off"),
     ("standard_conforming_strings", "on"),
     ("statement_timeout", "0"),
     ("timezone", "UTC"),
@@ -48,7 +47,7 @@ const KNOWN: [(&str, &str); 33] = [
 ];
 
 /// What does not change, however often it is set to what it is.
-const FIXED: [&str; 15] = [
+const FIXED: [&str; 14] = [
     "client_encoding",
     "default_transaction_read_only",
     "in_hot_standby",
@@ -60,7 +59,6 @@ const FIXED: [&str; 15] = [
     "server_encoding",
     "server_version",
     "server_version_num",
-    "ssl",
     "standard_conforming_strings",
     "timezone",
     "transaction_read_only",
@@ -87,7 +85,11 @@ const LONGEST_VALUE: usize = 1_024;
 
 /// What one connection has set.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Settings(HashMap<String, String>);
+pub(super) struct Settings {
+    set: HashMap<String, String>,
+    /// What holds again after a reset.
+    at_start: HashMap<String, String>,
+}
 
 impl Settings {
     /// `None` sets it back.
@@ -96,41 +98,53 @@ impl Settings {
         // A name with a dot is somebody's own, as in Postgres.
         let before = default_of(&name).or(name.contains('.').then_some("")).ok_or_else(|| unknown(&name))?;
         let Some(value) = value else {
-            self.0.remove(&name);
+            self.set_back(name);
             return Ok(());
         };
         if FIXED.contains(&name.as_str()) {
             return is_same(&name, before, value).then_some(()).ok_or_else(|| fixed(&name, before));
         }
-        if value.len() > LONGEST_VALUE || self.0.len() >= MOST_SET && !self.0.contains_key(&name) {
+        if value.len() > LONGEST_VALUE || self.set.len() >= MOST_SET && !self.set.contains_key(&name) {
             return Err(Problem::bad_request("sql.parameter", "a connection keeps few settings, and short ones"));
         }
         if name == "statement_timeout" {
             milliseconds(value)?;
         }
-        self.0.insert(name, value.to_owned());
+        self.set.insert(name, value.to_owned());
         Ok(())
     }
 
+    /// From here on a reset goes back to what is set by now.
+    pub(super) fn starting(self) -> Self {
+        Self { at_start: self.set.clone(), ..self }
+    }
+
     pub(super) fn reset(&mut self) {
-        self.0.clear();
+        self.set.clone_from(&self.at_start);
+    }
+
+    fn set_back(&mut self, name: String) {
+        match self.at_start.get(&name).cloned() {
+            Some(value) => drop(self.set.insert(name, value)),
+            None => drop(self.set.remove(&name)),
+        }
     }
 
     pub(super) fn show(&self, name: &str) -> Result<String, Problem> {
         let name = name.to_lowercase();
-        let set = self.0.get(&name).cloned();
+        let set = self.set.get(&name).cloned();
         set.or_else(|| default_of(&name).map(str::to_owned)).ok_or_else(|| unknown(&name))
     }
 
     /// The server's limits, or less time where the client wants that.
     pub(super) fn limits(&self, most: Limits) -> Limits {
-        let wanted = self.0.get("statement_timeout").and_then(|text| milliseconds(text).ok()).filter(|ms| *ms > 0);
+        let wanted = self.set.get("statement_timeout").and_then(|text| milliseconds(text).ok()).filter(|ms| *ms > 0);
         Limits { time: wanted.map_or(most.time, |ms| most.time.min(Duration::from_millis(ms))), ..most }
     }
 
     /// How values are written.
     pub(super) fn format(&self) -> FormatOptions {
-        FormatOptions::from_client_metadata(&self.0)
+        FormatOptions::from_client_metadata(&self.set)
     }
 }
 
@@ -210,6 +224,12 @@ mod tests {
         settings.set("application_name", None).unwrap();
         assert_eq!(settings.show("application_name").unwrap(), "");
         assert!(settings.show("nothing").is_err());
+        let mut started = Settings::default();
+        started.set("statement_timeout", Some("5s")).unwrap();
+        let mut started = started.starting();
+        started.set("statement_timeout", Some("1s")).unwrap();
+        started.reset();
+        assert_eq!(started.show("statement_timeout").unwrap(), "5s", "as the client began");
     }
 
     #[test]

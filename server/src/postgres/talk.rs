@@ -59,30 +59,49 @@ pub(super) async fn talk(
     socket.get_mut().may_be(LONGEST_MESSAGE);
     loop {
         let message = tokio::select! {
-            message = timeout(LONGEST_SILENCE, next(&mut socket)) => message,
+            message = next_in_time(&mut socket) => message,
             () = stop.cancelled() => {
-                let why = error("FATAL", "57P01", "terminating connection due to administrator command");
-                return part(socket, why).await;
+                Err(error("FATAL", "57P01", "terminating connection due to administrator command"))
             }
         };
-        let message = match message {
-            Err(_) => return part(socket, error("FATAL", "57P05", "nothing was asked for an hour")).await,
-            Ok(None | Some(Ok(PgWireFrontendMessage::Terminate(_)) | Err(PgWireError::IoError(_)))) => return Ok(()),
-            Ok(Some(Err(why))) => return part(socket, why).await,
-            Ok(Some(Ok(message))) => message,
+        let ended = match message {
+            Ok(Some(message)) => answer(&mut socket, &connection, message).await?,
+            Ok(None) => return Ok(()),
+            Err(why) => Some(why),
         };
-        // An error in place of a Sync's answer is the answer: the client sends no other.
-        let is_extended = message.is_extended_query() && !matches!(message, PgWireFrontendMessage::Sync(_));
-        let heard = timeout(HEAR_WITHIN, hear(&mut socket, &connection, message)).await;
-        if let Err(why) = heard.unwrap_or_else(|_| Err(not_read())) {
-            let why = ErrorInfo::from(why);
-            if why.is_fatal() {
-                return part(socket, PgWireError::UserError(Box::new(why))).await;
-            }
-            let told = process_error(&mut socket, PgWireError::UserError(Box::new(why)), is_extended);
-            timeout(TELL_WITHIN, told).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))?;
+        if let Some(why) = ended {
+            return part(socket, why).await;
         }
     }
+}
+
+/// `None` when the client has left.
+async fn next_in_time(socket: &mut Socket) -> PgWireResult<Option<PgWireFrontendMessage>> {
+    match timeout(LONGEST_SILENCE, next(socket)).await {
+        Err(_) => Err(error("FATAL", "57P05", "nothing was asked for an hour")),
+        Ok(None | Some(Ok(PgWireFrontendMessage::Terminate(_)) | Err(PgWireError::IoError(_)))) => Ok(None),
+        Ok(Some(message)) => message.map(Some),
+    }
+}
+
+/// Hears one message and tells its error; gives back the one that ends the connection.
+async fn answer(
+    socket: &mut Socket,
+    connection: &Connection,
+    message: PgWireFrontendMessage,
+) -> std::io::Result<Option<PgWireError>> {
+    // An error in place of a Sync's answer is the answer: the client sends no other.
+    let is_extended = message.is_extended_query() && !matches!(message, PgWireFrontendMessage::Sync(_));
+    let heard = timeout(HEAR_WITHIN, hear(socket, connection, message)).await;
+    let Err(why) = heard.unwrap_or_else(|_| Err(not_read())) else { return Ok(None) };
+    let why = ErrorInfo::from(why);
+    let (is_fatal, why) = (why.is_fatal(), PgWireError::UserError(Box::new(why)));
+    if is_fatal {
+        return Ok(Some(why));
+    }
+    let told = timeout(TELL_WITHIN, process_error(socket, why, is_extended)).await;
+    told.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))?;
+    Ok(None)
 }
 
 /// The next message; what is left in the buffer after it is all that counts of what comes.

@@ -208,7 +208,6 @@ async fn a_statement_can_be_stopped_and_can_be_given_less_time() {
     client.simple_query("SET statement_timeout = '200ms'").await.unwrap();
     let late = client.simple_query(ENDLESS).await.unwrap_err();
     assert_eq!(state(&late), &SqlState::QUERY_CANCELED);
-    assert!(late.to_string().contains("db error") || late.as_db_error().is_some());
 }
 
 #[tokio::test]
@@ -226,6 +225,16 @@ async fn the_catalogue_lists_the_callers_tables_with_their_comments_and_nothing_
     let oid = "SELECT oid FROM pg_class WHERE relname = 'findings'";
     let [one, other] = [client.simple_query(oid).await.unwrap(), client.simple_query(oid).await.unwrap()];
     assert_eq!(format!("{one:?}"), format!("{other:?}"), "what one statement has found the next can use");
+}
+
+/// The kinds of messages that a server has sent.
+fn kinds(mut heard: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while let [kind, a, b, c, d, ..] = *heard {
+        kinds.push(kind);
+        heard = &heard[1 + u32::from_be_bytes([a, b, c, d]) as usize..];
+    }
+    kinds
 }
 
 #[tokio::test]
@@ -247,7 +256,8 @@ async fn a_client_that_sends_nonsense_or_too_much_is_cut_off_and_others_are_not(
         tcp.write_all(&bytes).await.unwrap();
         let mut heard = Vec::new();
         tokio::time::timeout(std::time::Duration::from_secs(10), tcp.read_to_end(&mut heard)).await.unwrap().ok();
-        assert!(!heard.windows(1).any(|kind| kind == b"T") || !heard.contains(&b'D'), "no rows for {bytes:?}");
+        let kinds = kinds(&heard);
+        assert!(kinds.iter().all(|kind| matches!(kind, b'E' | b'R')), "{kinds:?} for {bytes:?}");
     }
     let key = served.world.key(Role::Analyst, &[]).await;
     served.enter(&key, "credwatch").await.unwrap().simple_query("SELECT 1").await.unwrap();
@@ -289,10 +299,9 @@ async fn rows_are_fetched_in_pages_and_a_revoked_key_gets_no_further_page() {
 async fn statements_that_only_look_short_are_refused_and_the_server_lives() {
     let served = Served::behind(Door::LocalIsOperator).await;
     let client = served.open().await;
-    let steps: String =
-        (1..60).map(|step| format!(", a{step} AS (SELECT t.x FROM a{0} t, a{0} u)", step - 1)).collect();
-    let doubled = format!("WITH a0 AS (SELECT 1 AS x){steps} SELECT * FROM a59");
-    for hostile in [format!("SELECT {}1", "1+".repeat(120_000)), doubled] {
+    let chain = ["SELECT ", &"1+".repeat(120_000), "1"].concat();
+    let steps = include_str!("../../../query/src/doubling/steps.sql").to_owned();
+    for hostile in [chain, steps] {
         for error in [client.simple_query(&hostile).await.unwrap_err(), client.prepare(&hostile).await.unwrap_err()] {
             assert_eq!(state(&error), &SqlState::SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION, "{error:?}");
         }
@@ -333,7 +342,7 @@ async fn a_statement_over_the_lakes_tables_means_what_it_means_over_http() {
 }
 
 #[tokio::test]
-async fn what_is_null_is_null_and_a_value_that_would_be_cut_is_refused() {
+async fn a_span_of_time_that_is_null_is_null() {
     let served = Served::behind(Door::LocalIsOperator).await;
     let client = served.open().await;
     let row = client.query_one("SELECT CASE WHEN 1 = 2 THEN interval '1 day' END AS nothing", &[]).await.unwrap();
