@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::limits::Limits;
 use crate::near::did_you_mean;
 
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum QueryError {
     #[error("the statement cannot be read: {0}")]
     Syntax(String),

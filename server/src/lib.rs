@@ -15,6 +15,7 @@ pub mod detector_status;
 mod detectors;
 pub mod findings;
 mod guard;
+mod handing_out;
 mod health;
 pub mod keys;
 pub mod listener;

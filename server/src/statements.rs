@@ -164,9 +164,9 @@ impl Turn {
         &self.statement.id
     }
 
-    /// Ready when somebody has stopped it.
-    pub(crate) fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.statement.cancel.clone().cancelled_owned()
+    /// Cancelled when somebody stops it.
+    pub(crate) fn stopped(&self) -> CancellationToken {
+        self.statement.cancel.clone()
     }
 
     pub(crate) fn handed_out(&self, rows: usize, bytes_scanned: u64) {
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(statements.cancel("q1", "key:b"), None);
         assert_eq!(statements.report("q1", "key:b"), None);
         assert_eq!(statements.cancel("q1", "key:a").map(|report| report.state), Some("cancelled"));
-        turn.cancelled().await;
+        turn.stopped().cancelled().await;
         turn.end(Ended::Finished);
         assert_eq!(state(&statements, "q1"), Some("cancelled"), "the first end counts");
     }

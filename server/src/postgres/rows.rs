@@ -1,5 +1,4 @@
-//! An answer as rows of the protocol. It is made in a task of its own and holds its turn among the statements that run
-//! until it is written, given up, stopped or overdue, however slowly its reader reads.
+//! An answer as rows of the protocol.
 
 use std::sync::Arc;
 
@@ -10,92 +9,47 @@ use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 use arrow_pg::row_encoder::RowEncoder;
-use credwatch_query::QueryStream;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{TryStreamExt, stream};
 use pgwire::api::results::{FieldInfo, QueryResponse, Response};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::data::DataRow;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use super::refusal::{error, refusal};
+use crate::handing_out::{BrokenOff, Running, Unwritten, Writer, handed_out};
 use crate::problem::Problem;
-use crate::statements::{Ended, Turn};
 
-/// A statement whose first rows are there.
-pub(super) struct Running {
-    pub(super) rows: QueryStream,
-    pub(super) first: Option<RecordBatch>,
-    pub(super) turn: Turn,
-    pub(super) stopped: CancellationToken,
-    pub(super) deadline: Instant,
+/// Writes batches as rows, in columns that the client was told of.
+struct Rows {
+    shown: Arc<Schema>,
+    fields: Arc<Vec<FieldInfo>>,
 }
 
-enum Sent {
-    Rows(Vec<DataRow>),
-    Failed(PgWireError),
-    /// The answer is whole; without it, it is an error.
-    End,
+impl Writer for Rows {
+    type Piece = Vec<DataRow>;
+
+    fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<DataRow>, Unwritten> {
+        Ok(encoded(batch, &self.shown, Arc::clone(&self.fields))?)
+    }
+
+    fn end(self) -> Result<Option<Vec<DataRow>>, Unwritten> {
+        Ok(None)
+    }
 }
 
 /// `shown` are the columns as the client was told of them.
 pub(super) fn answer(running: Running, shown: Arc<Schema>, fields: Arc<Vec<FieldInfo>>) -> Response {
-    let (sender, received) = mpsc::channel(1);
-    tokio::spawn(make(running, (shown, Arc::clone(&fields)), sender));
-    let batches = stream::unfold(Some(received), |received| async {
-        let mut received = received?;
-        match received.recv().await {
-            Some(Sent::Rows(rows)) => Some((Ok(rows), Some(received))),
-            Some(Sent::Failed(why)) => Some((Err(why), None)),
-            Some(Sent::End) => None,
-            None => Some((Err(error("ERROR", "57014", "the answer was not read in time")), None)),
-        }
-    });
-    let rows = batches.flat_map(|batch: PgWireResult<Vec<DataRow>>| match batch {
-        Ok(rows) => stream::iter(rows.into_iter().map(Ok).collect::<Vec<_>>()),
-        Err(why) => stream::iter(vec![Err(why)]),
-    });
+    let batches = handed_out(running, Rows { shown, fields: Arc::clone(&fields) }).map_err(|why| broken_off(&why));
+    let rows = batches.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten();
     Response::Query(QueryResponse::new(fields, rows))
 }
 
-type Columns = (Arc<Schema>, Arc<Vec<FieldInfo>>);
-
-async fn make(mut running: Running, columns: Columns, sender: mpsc::Sender<Sent>) {
-    loop {
-        let (sent, ended) = match next(&mut running, &columns).await {
-            Ok(Some(rows)) => (Sent::Rows(rows), None),
-            Ok(None) => (Sent::End, Some(Ended::Finished)),
-            Err(why) => {
-                let ended = Ended::Failed(why.to_string());
-                (Sent::Failed(why), Some(ended))
-            }
-        };
-        running.turn.handed_out(running.rows.rows(), running.rows.bytes_scanned());
-        let is_last = ended.is_some();
-        if let Some(ended) = ended {
-            running.turn.end(ended);
-        }
-        let is_heard = tokio::select! {
-            sent = sender.send(sent) => sent.is_ok(),
-            () = running.stopped.cancelled() => false,
-            () = sleep_until(running.deadline) => false,
-        };
-        if is_last || !is_heard {
-            return;
-        }
+fn broken_off(why: &BrokenOff) -> PgWireError {
+    match why {
+        BrokenOff::Failed(error) => refusal(&Problem::from(error.clone())),
+        BrokenOff::Stopped => PgWireError::QueryCanceled,
+        BrokenOff::NotRead => error("ERROR", "57014", why.to_string()),
+        BrokenOff::Unwritten(_) => error("ERROR", "XX000", why.to_string()),
     }
-}
-
-async fn next(running: &mut Running, (shown, fields): &Columns) -> PgWireResult<Option<Vec<DataRow>>> {
-    let batch = match running.first.take() {
-        Some(batch) => Some(batch),
-        None => tokio::select! {
-            batch = running.rows.try_next() => batch.map_err(|error| refusal(&Problem::from(error)))?,
-            () = running.stopped.cancelled() => return Err(PgWireError::QueryCanceled),
-        },
-    };
-    batch.map(|batch| encoded(&batch, shown, Arc::clone(fields))).transpose()
 }
 
 /// How a column goes over the wire, where that is not as it is.

@@ -4,11 +4,11 @@
 //! What goes wrong before the first rows is a problem document. What goes wrong later breaks the connection off, so
 //! that half an answer is never taken for a whole one, and the statement's report says why.
 
-mod answering;
 mod statement;
 
 use arrow::array::RecordBatch;
 use axum::Json;
+use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -22,9 +22,9 @@ use tokio::time::Instant;
 use crate::access::Caller;
 use crate::answer::Answer;
 use crate::api::Api;
+use crate::handing_out::{Running, Unwritten, Writer, handed_out};
 use crate::problem::Problem;
 use crate::statements::{Ended, NotNow, Report};
-use answering::{Running, streamed};
 use statement::{Statement, params, query_id};
 
 #[derive(Debug, Deserialize)]
@@ -49,19 +49,33 @@ pub(crate) async fn run(
     let params = params(statement.params)?;
     let session = Session::open_with(&api.snapshot(&permit).await?, permit.scope().clone(), permit.books(), limits)?;
     let session = session.on(turn.ground()?);
+    let stopped = turn.stopped();
     let begun = tokio::select! {
         begun = begin(&session, &statement.sql, params) => begun,
-        () = turn.cancelled() => return Err(cancelled()),
+        () = stopped.cancelled() => return Err(cancelled()),
     };
     let (rows, first) = begun.inspect_err(|error| turn.end(Ended::Failed(error.to_string())))?;
     let shape = statement.format.shape();
     let answer = Answer::new(shape, rows.schema());
-    let answer = Some(answer.map_err(|error| Problem::internal("writing the answer", &error))?);
+    let answer = answer.map_err(|error| Problem::internal("writing the answer", &error))?;
     let headers =
         [(header::CONTENT_TYPE.as_str(), shape.content_type().to_owned()), ("x-query-id", turn.id().to_owned())];
     let deadline = Instant::now() + limits.time;
-    let body = streamed(Running { rows, answer, first, turn }, deadline);
+    let pieces = handed_out(Running { rows, first, turn, stopped, deadline }, answer);
+    let body = Body::from_stream(pieces);
     Ok((AppendHeaders(headers), body).into_response())
+}
+
+impl Writer for Answer {
+    type Piece = Vec<u8>;
+
+    fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, Unwritten> {
+        Ok(Self::batch(self, batch)?)
+    }
+
+    fn end(self) -> Result<Option<Vec<u8>>, Unwritten> {
+        Ok(Some(Self::end(self)?))
+    }
 }
 
 async fn begin(session: &Session, sql: &str, params: Params) -> Result<(QueryStream, Option<RecordBatch>), QueryError> {
