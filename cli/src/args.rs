@@ -42,7 +42,7 @@ pub(crate) struct Common {
     /// Read as this org sees it; without it, as the operator
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) org: Option<String>,
-    /// Ask this server (http:// or https://) in place of the lake's files: findings, sql, who-used, keys, pull
+    /// Ask this server (http:// or https://) in place of the lake's files: findings, sql, query, who-used, keys, grants, pull
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// File with the API key for --server
@@ -75,7 +75,7 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run roles of the service until stopped: ingest, detect, api
+    /// Run roles of the service until stopped: ingest, detect, api, export
     #[command(
         after_help = "Examples:\n  credwatch serve --lake ./lake --listen 127.0.0.1:7980\n  credwatch serve --lake ./lake --listen-postgres 127.0.0.1:5433\n  credwatch serve --roles ingest,detect,api --brokers kafka-1:9092,kafka-2:9092 --topic audit"
     )]
@@ -103,6 +103,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  credwatch sql -c \"SELECT org_id, count(*) FROM events GROUP BY org_id\"\n  credwatch sql -f question.sql --format csv\n  credwatch sql            # asks for statements, one after the other"
     )]
     Sql(Sql),
+    /// Keep statements under a name, and run them with values of the day
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  credwatch query save denied --org org_a -c \"SELECT agent_id, count(*) FROM calls WHERE outcome = 'denied' AND time >= \\$since GROUP BY agent_id\"\n  credwatch query list --org org_a\n  credwatch query run denied --org org_a --param since=2026-06-01T00:00:00Z --format csv\n\nEach org has names of its own, and so has the operator (without --org)."
+    )]
+    Query(Query),
     /// Who used a token, connection or credential: when, from where, what for
     #[command(
         after_help = "Examples:\n  credwatch who-used conn_7_12_slack\n  credwatch who-used tok_5b1c0a --org org_7 --format csv\n\nA token is known by its fingerprint (token_fp, refresh_token_fp), never by itself."
@@ -129,9 +135,21 @@ pub(crate) enum Command {
         after_help = "Examples:\n  credwatch keys create siem --role exporter --orgs org_a\n  credwatch keys create dashboard --role analyst --all-orgs --expires-in-days 90\n  credwatch keys list --all\n  credwatch keys revoke 0123456789abcdef\n\nRoles: viewer, analyst, exporter, detector-author, auditor, admin; docs/access.md says what each may do."
     )]
     Keys(Keys),
+    /// Grant roles to people whom the configured OpenID issuer vouches for
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  credwatch grants add groups secops --role analyst --all-orgs\n  credwatch grants add realm_access.roles org-a-admins --role admin --orgs org_a\n  credwatch grants list\n  credwatch grants remove 0123456789abcdef\n\nWhoever brings a token with that value in that claim has that role; where several grants fit, the oldest holds. docs/access.md says more."
+    )]
+    Grants(Grants),
     /// Look at records that did not become events
     #[command(subcommand)]
     Rejects(Rejects),
+    /// Try the sinks of the configuration
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  credwatch export test splunk         # sends one made-up row and says whether it was taken\n  credwatch export skip elastic 88123  # /v1/sinks says where it stands and why\n  credwatch serve --roles detect,api,export\n\ndocs/push.md says what can be configured."
+    )]
+    Export(Export),
     /// Pull events or finding revisions from a server into a file or onto stdout, each once
     #[command(
         after_help = "Examples:\n  credwatch pull --server http://127.0.0.1:7980 --out events.ndjson --state events.state --follow\n  credwatch pull --server https://credwatch.example --key-file ./key --stream findings --as ocsf --once > findings.ndjson\n\nWith --out FILE each row is in the file once, whatever is killed when: the state holds the place in the stream together with the length of the file, and what a killed run wrote beyond it is cut off. On stdout a row comes at least once: what was printed before a kill may be printed again.\nA file may be rotated away between two runs; a new one is begun."
@@ -160,6 +178,8 @@ pub(crate) enum Part {
     Ingest,
     Detect,
     Api,
+    /// Sends rows to the configured sinks
+    Export,
 }
 
 #[derive(Debug, Args)]
@@ -383,6 +403,12 @@ pub(crate) enum Vocabulary {
     Canonical,
     Ocsf,
     Ecs,
+    /// OpenTelemetry log records in JSON
+    Otlp,
+    /// Common Event Format: lines of text
+    Cef,
+    /// LEEF 2.0: lines of text
+    Leef,
 }
 
 #[derive(Debug, Subcommand)]
@@ -425,6 +451,100 @@ pub(crate) struct NewKey {
     /// So many days from now it opens nothing any more
     #[arg(long, value_name = "N")]
     pub(crate) expires_in_days: Option<u32>,
+    /// No secret: its holder signs for it, and this file holds the public key (PEM); for /oauth/token (private_key_jwt)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Send one made-up row to a sink; no place is moved
+    Test {
+        #[arg(value_name = "SINK")]
+        sink: String,
+    },
+    /// Leave out, for good, every row up to a seq: one that the other side will never take
+    Skip {
+        #[arg(value_name = "SINK")]
+        sink: String,
+        #[arg(value_name = "SEQ")]
+        to: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Grants {
+    /// One more grant
+    Add(AddGrant),
+    /// Grants that stand, the oldest first
+    List,
+    /// It grants nothing any more; every server knows within a second
+    Remove {
+        #[arg(value_name = "GRANT_ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddGrant {
+    /// A claim of the issuer's tokens; one within others is reached with points
+    #[arg(value_name = "CLAIM")]
+    pub(crate) claim: String,
+    /// What the claim is, or has among its values
+    #[arg(value_name = "VALUE")]
+    pub(crate) value: String,
+    /// viewer, analyst, exporter, detector-author, auditor or admin
+    #[arg(long, value_parser = role, value_name = "ROLE")]
+    pub(crate) role: Role,
+    /// The orgs whose rows it reaches
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "LIST",
+        required_unless_present = "all_orgs",
+        conflicts_with = "all_orgs"
+    )]
+    pub(crate) orgs: Vec<String>,
+    /// It reaches every org, and rows without one
+    #[arg(long)]
+    pub(crate) all_orgs: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Query {
+    /// Keep a statement under a name, in the place of one of that name
+    Save(SaveQuery),
+    /// What is kept
+    List,
+    /// Run one
+    Run {
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// A value for $NAME, or without a name for $1, $2, ...; what reads as JSON is that, else it is text
+        #[arg(long = "param", value_name = "[NAME=]VALUE")]
+        params: Vec<String>,
+    },
+    /// Keep it no longer
+    Remove {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SaveQuery {
+    /// Letters, digits, dots, dashes and underscores
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The statement
+    #[arg(short = 'c', long, value_name = "STATEMENT", required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) command: Option<String>,
+    /// A file with the statement
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// What it answers, in one line
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) about: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::args::Common;
+use crate::identity;
 use crate::listening;
 use crate::remote;
 use crate::upkeep;
@@ -33,6 +34,8 @@ pub(crate) struct Configuration {
     pub(crate) listen_postgres: Option<std::net::SocketAddr>,
     /// Who may use the API, and how bytes travel.
     pub(crate) api: listening::Config,
+    /// Whose tokens count besides keys.
+    pub(crate) oidc: identity::Config,
     /// The server that is asked in place of the lake's files.
     pub(crate) server: remote::Config,
     /// The address that clients reach the API by; links to next pages begin with it.
@@ -41,6 +44,8 @@ pub(crate) struct Configuration {
     pub(crate) kafka: kafka::Config,
     /// How often a process that writes records tidies up.
     pub(crate) upkeep: upkeep::Config,
+    /// Where rows are sent.
+    pub(crate) sinks: Vec<credwatch_server::push::Config>,
     /// What to do with records, by topic or door.
     pub(crate) bindings: Vec<Binding>,
 }
@@ -176,15 +181,19 @@ mod tests {
             listen: _,
             listen_postgres: _,
             api: _,
+            oidc: _,
             server: _,
             public_url: _,
             kafka: _,
             upkeep: _,
+            sinks,
             bindings: _,
         } = Table::try_into(table.clone()).unwrap();
-        assert_eq!(keys.len(), 11, "{keys:?}");
+        assert_eq!(sinks.len(), 1);
+        assert_eq!(keys.len(), 13, "{keys:?}");
         assert_eq!(table["server"].as_table().unwrap().len(), 3);
         assert_eq!(table["api"].as_table().unwrap().len(), 4);
+        assert_eq!(table["oidc"].as_table().unwrap().len(), 3);
         assert_eq!(table["kafka"].as_table().unwrap().len(), 18);
         assert_eq!(table["upkeep"].as_table().unwrap().len(), 2);
         assert_eq!(table["bindings"][0].as_table().unwrap().len(), 6);

@@ -5,7 +5,7 @@ use arrow::array::RecordBatch;
 use credwatch_detectors::triage::{Assignee, Said, Triaged, triage};
 use credwatch_detectors::{FindingFilter, Registry, outcomes};
 use credwatch_lake::Lake;
-use credwatch_query::{Limits, Params, Session, TenantScope};
+use credwatch_query::{Given, Limits, Params, Session, TenantScope};
 use credwatch_schemas::finding::Finding;
 use credwatch_schemas::ids::FindingId;
 use credwatch_server::detector_status::{blind_spots, sees, statuses};
@@ -90,7 +90,7 @@ impl FindingSource {
             }
             Self::Server(server) => {
                 let mut first = First { batches: Vec::new(), left: most };
-                server.columns(&finding.sql, &[]).await?.1.iter().for_each(|batch| first.take(batch));
+                server.columns(&finding.sql, &Given::None).await?.1.iter().for_each(|batch| first.take(batch));
                 Ok(first.batches)
             }
         }

@@ -14,6 +14,7 @@ mod conversation;
 mod error_chain;
 mod finding_source;
 mod finding_text;
+mod identity;
 mod listening;
 mod output;
 mod plain_text;

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::StreamReader;
+use credwatch_query::Given;
 use credwatch_server::access::Key;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
@@ -113,14 +114,19 @@ impl Server {
         understood(self.ask(with_body(self.request(method, path, &[])?, headers, body)).await?).await
     }
 
+    /// For what is answered with nothing.
+    pub(crate) async fn done(&self, method: Method, path: &[&str]) -> anyhow::Result<()> {
+        self.ask(self.request(method, path, &[])?).await.map(drop)
+    }
+
     /// A statement's answer as it comes, in a shape of `POST /v1/sql`.
-    pub(crate) async fn sql(&self, statement: &str, params: &[&str], shape: &str) -> anyhow::Result<Response> {
+    pub(crate) async fn sql(&self, statement: &str, params: &Given, shape: &str) -> anyhow::Result<Response> {
         let body = json!({"sql": statement, "params": params, "format": shape});
         self.ask(with_body(self.request(Method::POST, &["v1", "sql"], &[])?, &[], &body)).await
     }
 
     /// A statement's answer as columns.
-    pub(crate) async fn columns(&self, sql: &str, params: &[&str]) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
+    pub(crate) async fn columns(&self, sql: &str, params: &Given) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
         let bytes = self.sql(sql, params, "arrow").await?.bytes().await.context("reading the server's answer")?;
         let reader = StreamReader::try_new(bytes.as_ref(), None).context("understanding the server's answer")?;
         Ok((reader.schema(), reader.collect::<Result<_, _>>().context("understanding the server's answer")?))

@@ -68,6 +68,16 @@ pub(crate) fn start(running: &mut Running, lake: &Lake, board: &Board, config: C
     });
 }
 
+/// Tables whose rows have a `seq` and only grow.
+const LOGS: [TableName; 6] = [
+    TableName::Findings,
+    TableName::Configuration,
+    TableName::Keys,
+    TableName::Grants,
+    TableName::SavedQueries,
+    TableName::Audit,
+];
+
 /// One run is bounded, so there may be several.
 async fn compact(lake: Lake, writes: Writes) -> Result<(), LakeError> {
     if writes == Writes::Records {
@@ -75,7 +85,7 @@ async fn compact(lake: Lake, writes: Writes) -> Result<(), LakeError> {
             tracing::info!(files_before, files_after, rows, "files were merged");
         }
     }
-    for log in [TableName::Findings, TableName::Configuration, TableName::Keys, TableName::Audit] {
+    for log in LOGS {
         while let Compacted::Done { .. } = lake.compact_log(&log, now()).await? {}
     }
     Ok(())

@@ -2,11 +2,16 @@
 //! row is the same bytes in every process and every build of one version.
 //!
 //! The event of `event-v1` and the finding of `finding-v1` come first; the other shapes are projections of them. What
-//! has no home in a foreign vocabulary goes under `unmapped.credwatch` (OCSF) or `credwatch` (ECS) and is never dropped.
+//! has no home in a foreign vocabulary goes under `unmapped.credwatch` (OCSF), `credwatch` (ECS, OTLP) or `cwFields` (CEF, LEEF)
+//! and is never dropped; only of a finding the two formats of one line are a short form.
 
+mod cef;
 mod ecs;
 mod fields;
+mod leef;
+mod line;
 mod ocsf;
+mod otlp;
 mod stored_event;
 
 use credwatch_schemas::finding::Finding;
@@ -23,16 +28,25 @@ pub enum Vocabulary {
     Ocsf,
     /// Elastic Common Schema 9.4.
     Ecs,
+    /// OpenTelemetry log records, in the JSON of OTLP.
+    Otlp,
+    /// Common Event Format: lines of text.
+    Cef,
+    /// Log Event Extended Format 2.0: lines of text.
+    Leef,
 }
 
 impl Vocabulary {
-    pub const ALL: [Self; 3] = [Self::Canonical, Self::Ocsf, Self::Ecs];
+    pub const ALL: [Self; 6] = [Self::Canonical, Self::Ocsf, Self::Ecs, Self::Otlp, Self::Cef, Self::Leef];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Canonical => "canonical",
             Self::Ocsf => "ocsf",
             Self::Ecs => "ecs",
+            Self::Otlp => "otlp",
+            Self::Cef => "cef",
+            Self::Leef => "leef",
         }
     }
 
@@ -40,21 +54,32 @@ impl Vocabulary {
         Self::ALL.into_iter().find(|one| one.as_str() == word)
     }
 
-    /// One event as one JSON object on one line.
+    /// Whether a row is a JSON object; otherwise it is a line of text.
+    pub fn is_json(self) -> bool {
+        !matches!(self, Self::Cef | Self::Leef)
+    }
+
+    /// One event on one line.
     pub fn event(self, event: &StoredEvent) -> Result<Vec<u8>, serde_json::Error> {
         match self {
             Self::Canonical => serde_json::to_vec(event),
             Self::Ocsf => serde_json::to_vec(&ocsf::event(event)),
             Self::Ecs => serde_json::to_vec(&ecs::event(event)),
+            Self::Otlp => serde_json::to_vec(&otlp::event(event)),
+            Self::Cef => Ok(cef::event(event).into_bytes()),
+            Self::Leef => Ok(leef::event(event).into_bytes()),
         }
     }
 
-    /// One revision of a finding as one JSON object on one line.
+    /// One revision of a finding on one line.
     pub fn finding(self, finding: &Finding) -> Result<Vec<u8>, serde_json::Error> {
         match self {
             Self::Canonical => serde_json::to_vec(finding),
             Self::Ocsf => serde_json::to_vec(&ocsf::finding(finding)),
             Self::Ecs => serde_json::to_vec(&ecs::finding(finding)),
+            Self::Otlp => serde_json::to_vec(&otlp::finding(finding)),
+            Self::Cef => Ok(cef::finding(finding).into_bytes()),
+            Self::Leef => Ok(leef::finding(finding).into_bytes()),
         }
     }
 }

@@ -168,11 +168,16 @@ fn check(name: &str, lines: &[Vec<u8>]) {
     assert_eq!(golden, written, "{name}");
 }
 
+fn file(stream: &str, vocabulary: Vocabulary) -> String {
+    let kind = if vocabulary.is_json() { "ndjson" } else { "txt" };
+    format!("{stream}.{}.{kind}", vocabulary.as_str())
+}
+
 #[test]
 fn events_are_written_as_the_golden_files_say() {
     for vocabulary in Vocabulary::ALL {
         let lines: Vec<Vec<u8>> = events().iter().map(|event| vocabulary.event(event).expect("JSON")).collect();
-        check(&format!("events.{}.ndjson", vocabulary.as_str()), &lines);
+        check(&file("events", vocabulary), &lines);
     }
 }
 
@@ -180,25 +185,51 @@ fn events_are_written_as_the_golden_files_say() {
 fn findings_are_written_as_the_golden_files_say() {
     for vocabulary in Vocabulary::ALL {
         let lines: Vec<Vec<u8>> = findings().iter().map(|finding| vocabulary.finding(finding).expect("JSON")).collect();
-        check(&format!("findings.{}.ndjson", vocabulary.as_str()), &lines);
+        check(&file("findings", vocabulary), &lines);
     }
 }
 
 /// Everything that stands in the canonical form stands in the foreign ones too, under some name.
 #[test]
 fn no_vocabulary_drops_what_a_producer_sent() {
-    for vocabulary in [Vocabulary::Ocsf, Vocabulary::Ecs] {
+    for vocabulary in [Vocabulary::Ocsf, Vocabulary::Ecs, Vocabulary::Otlp] {
         for event in events() {
             let foreign = String::from_utf8(vocabulary.event(&event).expect("JSON")).expect("UTF-8");
             let canonical = serde_json::to_value(&event.event).expect("JSON");
             for (name, value) in canonical.as_object().expect("an object") {
                 // Told in other words or units.
-                if ["outcome", "duration_ms"].contains(&name.as_str()) {
+                if ["outcome", "duration_ms"].contains(&name.as_str())
+                    || (name == "time" && vocabulary == Vocabulary::Otlp)
+                {
                     continue;
                 }
                 for told in leaves(value) {
                     assert!(foreign.contains(&told), "{} lacks {name} = {told}: {foreign}", vocabulary.as_str());
                 }
+            }
+        }
+    }
+}
+
+/// The same of the lines of text, where values stand without quotation marks and without what would end them.
+#[test]
+fn no_line_drops_what_a_producer_sent() {
+    for vocabulary in [Vocabulary::Cef, Vocabulary::Leef] {
+        for event in events() {
+            let line = String::from_utf8(vocabulary.event(&event).expect("text")).expect("UTF-8");
+            assert!(!line.contains(['\n', '\r']), "{line}");
+            let plain = line.replace("\\n", "\n").replace("\\=", "=").replace("\\\\", "\\");
+            let canonical = serde_json::to_value(&event.event).expect("JSON");
+            let told = canonical.as_object().expect("an object").iter().filter(|(name, _)| *name != "time");
+            for told in told.flat_map(|(_, value)| leaves(value)) {
+                let told: Value = serde_json::from_str(&told).expect("JSON");
+                let told = told.as_str().map_or_else(|| told.to_string(), str::to_owned);
+                let on_one_line = told.replace('\n', " ");
+                assert!(
+                    plain.contains(&told) || plain.contains(&on_one_line),
+                    "{} lacks {told}: {plain}",
+                    vocabulary.as_str()
+                );
             }
         }
     }

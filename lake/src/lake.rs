@@ -144,11 +144,16 @@ impl Lake {
         Ok(compacted)
     }
 
-    /// The same for a table whose rows have a `seq` and only grow: findings, configuration, keys, audit.
+    /// The same for a table whose rows have a `seq` and only grow: findings, configuration, keys, grants, saved queries, audit.
     pub async fn compact_log(&self, name: &TableName, now: Micros) -> Result<Compacted, LakeError> {
         self.check_writable(name)?;
         match name {
-            TableName::Findings | TableName::Configuration | TableName::Keys | TableName::Audit => {}
+            TableName::Findings
+            | TableName::Configuration
+            | TableName::Keys
+            | TableName::Grants
+            | TableName::SavedQueries
+            | TableName::Audit => {}
             _ => return Err(LakeError::Refused { table: name.clone(), what: "its files are merged by their owner" }),
         }
         let Some(table) = self.table(name).await? else { return Ok(Compacted::Nothing) };

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use arrow::datatypes::SchemaRef;
-use credwatch_schemas::access::KEYS;
+use credwatch_schemas::access::{GRANTS, KEYS};
 use credwatch_schemas::audit::AUDIT;
 use credwatch_schemas::configuration::CONFIGURATION;
 use credwatch_schemas::consumer::CONSUMERS;
 use credwatch_schemas::finding::FINDINGS;
 use credwatch_schemas::outcome::COVERAGE;
 use credwatch_schemas::records::{RECORDS, column};
+use credwatch_schemas::saved_query::SAVED_QUERIES;
 
 /// A table of the lake. All but the last two exist in every lake; rollups and ledgers come with the detectors.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,16 +20,27 @@ pub enum TableName {
     Coverage,
     Configuration,
     Keys,
+    Grants,
     Audit,
     Consumers,
+    SavedQueries,
     Rollup(String),
     Ledger(String),
 }
 
 impl TableName {
     /// Tables that exist, empty, from the first opening of a lake.
-    pub const STATIC: [Self; 7] =
-        [Self::Records, Self::Findings, Self::Coverage, Self::Configuration, Self::Keys, Self::Audit, Self::Consumers];
+    pub const STATIC: [Self; 9] = [
+        Self::Records,
+        Self::Findings,
+        Self::Coverage,
+        Self::Configuration,
+        Self::Keys,
+        Self::Grants,
+        Self::Audit,
+        Self::Consumers,
+        Self::SavedQueries,
+    ];
 
     /// The columns of a static table.
     pub fn static_schema(&self) -> Option<SchemaRef> {
@@ -38,8 +50,10 @@ impl TableName {
             Self::Coverage => Some(COVERAGE.clone()),
             Self::Configuration => Some(CONFIGURATION.clone()),
             Self::Keys => Some(KEYS.clone()),
+            Self::Grants => Some(GRANTS.clone()),
             Self::Audit => Some(AUDIT.clone()),
             Self::Consumers => Some(CONSUMERS.clone()),
+            Self::SavedQueries => Some(SAVED_QUERIES.clone()),
             Self::Rollup(_) | Self::Ledger(_) => None,
         }
     }
@@ -51,8 +65,10 @@ impl TableName {
             | Self::Coverage
             | Self::Configuration
             | Self::Keys
+            | Self::Grants
             | Self::Audit
             | Self::Consumers
+            | Self::SavedQueries
             | Self::Rollup(_)
             | Self::Ledger(_) => &[],
         }
@@ -78,8 +94,10 @@ impl TableName {
             | Self::Coverage
             | Self::Configuration
             | Self::Keys
+            | Self::Grants
             | Self::Audit
-            | Self::Consumers => true,
+            | Self::Consumers
+            | Self::SavedQueries => true,
         }
     }
 }
@@ -98,8 +116,10 @@ impl fmt::Display for TableName {
             Self::Coverage => out.write_str("coverage"),
             Self::Configuration => out.write_str("configuration"),
             Self::Keys => out.write_str("keys"),
+            Self::Grants => out.write_str("access_grants"),
             Self::Audit => out.write_str("audit"),
             Self::Consumers => out.write_str("consumers"),
+            Self::SavedQueries => out.write_str("saved_queries"),
             Self::Rollup(rest) => write!(out, "rollup_{rest}"),
             Self::Ledger(rest) => write!(out, "ledger_{rest}"),
         }

@@ -84,6 +84,8 @@ pub(crate) fn table_comment(name: &str) -> Option<String> {
         "configuration" => "What judgements depended on besides events, and since when.",
         "audit" => "What people and programs did with credwatch itself.",
         "keys" => "Keys of the API: made and revoked.",
+        "access_grants" => "What people are allowed whom the OpenID issuer vouches for.",
+        "saved_queries" => "Statements that people keep under a name: every change.",
         "consumers" => "How far each puller has said that it is.",
         _ if name.starts_with("rollup_") || name.starts_with("ledger_") => {
             "What detectors keep between judgements; it can be computed again from the events."

@@ -11,6 +11,7 @@ pub mod determinism;
 mod error;
 pub mod format;
 mod functions;
+mod given;
 mod ground;
 mod growth;
 mod information;
@@ -32,6 +33,7 @@ mod weight;
 
 pub use error::QueryError;
 pub use functions::{Function, functions};
+pub use given::Given;
 pub use ground::Ground;
 pub use limits::Limits;
 pub use params::Params;

@@ -131,6 +131,14 @@ impl Session {
         Ok(QueryStream::new(rows, plan, limits, deadline, self.ground.as_ref()))
     }
 
+    /// Whether a statement could be run, whatever values its parameters get.
+    pub async fn check(&self, sql: &str) -> Result<(), QueryError> {
+        let (desk, sql, limits) = (Arc::clone(&self.desk), sql.to_owned(), self.desk.limits);
+        let check = ground::done(self.ground.as_ref(), async move { statement::logical(&desk.setting(), &sql).await });
+        let checked = timeout_at(Instant::now() + limits.time, check).await;
+        checked.unwrap_or(Err(QueryError::Time(limits.time))).map(drop)
+    }
+
     /// Plans one statement and runs nothing.
     pub async fn describe(&self, sql: &str) -> Result<Described, QueryError> {
         let (desk, sql, limits) = (Arc::clone(&self.desk), sql.to_owned(), self.desk.limits);

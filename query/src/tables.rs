@@ -20,6 +20,7 @@ pub(crate) const EVENTS: &str = "events";
 const FINDINGS: &str = "findings";
 pub(crate) const FINDINGS_CURRENT: &str = "findings_current";
 const KEYS: &str = "keys";
+const GRANTS: &str = "access_grants";
 const AUDIT: &str = "audit";
 
 /// No statement sees what a key is recognised by.
@@ -73,7 +74,7 @@ pub(crate) fn scoped(context: &SessionContext, whole: Whole, scope: &TenantScope
                 views_of_records(&mut tables, &table, scope)?;
                 None
             }
-            KEYS | AUDIT if books == Books::Closed => None,
+            KEYS | GRANTS | AUDIT if books == Books::Closed => None,
             KEYS => seen(&table, scope, None, |column| !SECRETS_OF_KEYS.contains(&column))?,
             _ => seen(&table, scope, None, |_| true)?,
         };

@@ -1,7 +1,7 @@
-//! Who may do what: roles, what each may do, whose rows a key reaches, and the rows of the table `keys`.
+//! Who may do what: roles, what each may do, whose rows somebody reaches, and the rows of the tables `keys` and `access_grants`.
 //!
-//! The table is append-only: a key is created by one row and revoked by another, and nothing undoes a revocation. It
-//! holds no secret, only the hash of one; no statement sees even that.
+//! Both tables are append-only: what one row gives another takes away, and nothing undoes that. `keys` holds no secret,
+//! only the hash of one; no statement sees even that.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::event::timestamp;
-use crate::ids::{KeyId, OrgId};
+use crate::ids::{GrantId, KeyId, OrgId};
 use crate::time::Micros;
 use crate::words::words;
 
@@ -37,6 +37,8 @@ words! {
     }
     /// What a row of `keys` does to its key.
     KeyChange { Created = "created", Revoked = "revoked", }
+    /// What a row of `access_grants` does to its grant.
+    GrantChange { Granted = "granted", Withdrawn = "withdrawn", }
 }
 
 impl Role {
@@ -95,6 +97,8 @@ pub struct KeyRow {
     /// What Postgres' clients prove the key against, as Postgres itself keeps it:
     /// `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`. Keys without one open no Postgres connection.
     pub scram: Option<String>,
+    /// PEM of the public key that a machine proves itself by, in place of a secret; then there is no hash.
+    pub public_key: Option<String>,
     pub role: Option<Role>,
     /// True: it reaches every org, and rows without one.
     pub is_operator: Option<bool>,
@@ -116,12 +120,62 @@ pub static KEYS: LazyLock<SchemaRef> = LazyLock::new(|| {
         text("name"),
         text("hash"),
         text("scram"),
+        text("public_key"),
         text("role"),
         Field::new("is_operator", DataType::Boolean, true),
         Field::new("orgs", orgs, true),
         Field::new("expires_time", timestamp(), true),
     ]))
 });
+
+/// One row of `access_grants`: whoever brings a token of the issuer with this claim has this role and reach. A row of
+/// [`GrantChange::Withdrawn`] says nothing but which grant, when and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRow {
+    /// Order of recording; stamped by the lake.
+    pub seq: Option<i64>,
+    pub recorded_time: Micros,
+    pub grant_id: GrantId,
+    pub change: GrantChange,
+    /// The principal that made the change.
+    pub changed_by: String,
+    /// The claim's name, such as `groups`; one within others is reached with points, such as `realm_access.roles`.
+    pub claim: Option<String>,
+    /// What the claim is, or has among its values.
+    pub value: Option<String>,
+    pub role: Option<Role>,
+    /// True: it reaches every org, and rows without one.
+    pub is_operator: Option<bool>,
+    /// Otherwise: the orgs that it reaches.
+    pub orgs: Option<Vec<OrgId>>,
+}
+
+/// The columns of the table `access_grants`.
+pub static GRANTS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let text = |name| Field::new(name, DataType::Utf8, true);
+    let orgs = DataType::List(Arc::new(Field::new("element", DataType::Utf8, true)));
+    Arc::new(Schema::new(vec![
+        Field::new("seq", DataType::Int64, true),
+        Field::new("recorded_time", timestamp(), true),
+        text("grant_id"),
+        text("change"),
+        text("changed_by"),
+        text("claim"),
+        text("value"),
+        text("role"),
+        Field::new("is_operator", DataType::Boolean, true),
+        Field::new("orgs", orgs, true),
+    ]))
+});
+
+/// The reach that two columns say; `None` where they say none, which reaches nothing.
+pub fn reach(is_operator: Option<bool>, orgs: Option<&[OrgId]>) -> Option<Reach> {
+    match (is_operator, orgs.unwrap_or_default()) {
+        (Some(true), _) => Some(Reach::Operator),
+        (_, []) => None,
+        (_, orgs) => Some(Reach::Orgs(orgs.iter().cloned().collect())),
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -178,6 +232,7 @@ mod tests {
             name: Some("siem".into()),
             hash: Some("00".into()),
             scram: Some("SCRAM-SHA-256$1:a$b:c".into()),
+            public_key: Some("-----BEGIN PUBLIC KEY-----".into()),
             role: Some(Role::DetectorAuthor),
             is_operator: Some(false),
             orgs: Some(vec![OrgId::new("org_a")]),
@@ -188,6 +243,7 @@ mod tests {
             name: None,
             hash: None,
             scram: None,
+            public_key: None,
             role: None,
             is_operator: None,
             orgs: None,
@@ -196,5 +252,31 @@ mod tests {
         };
         let rows = [created, revoked];
         assert_eq!(from_batch::<KeyRow>(&to_batch(&KEYS, &rows).unwrap()).unwrap(), rows);
+    }
+
+    #[test]
+    fn a_row_of_a_grant_survives_its_table() {
+        let granted = GrantRow {
+            seq: Some(1),
+            recorded_time: Micros(5),
+            grant_id: GrantId::new("ab"),
+            change: GrantChange::Granted,
+            changed_by: "operator".into(),
+            claim: Some("groups".into()),
+            value: Some("secops".into()),
+            role: Some(Role::Analyst),
+            is_operator: Some(false),
+            orgs: Some(vec![OrgId::new("org_a")]),
+        };
+        let rows = [granted];
+        assert_eq!(from_batch::<GrantRow>(&to_batch(&GRANTS, &rows).unwrap()).unwrap(), rows);
+    }
+
+    #[test]
+    fn who_says_no_org_reaches_nothing() {
+        assert_eq!(reach(None, None), None);
+        assert_eq!(reach(Some(false), Some(&[])), None);
+        assert_eq!(reach(Some(true), None), Some(Reach::Operator));
+        assert_eq!(reach(None, Some(&[OrgId::new("org_a")])), Some(orgs(&["org_a"])));
     }
 }

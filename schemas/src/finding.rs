@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::event::{text_map, timestamp};
 use crate::ids::{DetectorId, DetectorVersion, FindingId, OrgId};
@@ -21,7 +22,7 @@ pub type Subject = BTreeMap<String, String>;
 pub const EXAMPLE: &str = include_str!("../wire/finding-v1.example.json");
 
 /// One revision of one finding.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     pub finding_id: FindingId,
     /// 1, 2, ...
@@ -70,7 +71,7 @@ pub struct Finding {
 }
 
 /// One number that was looked at, and what it was held against.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Comparison {
     pub name: String,
     pub observed: Option<f64>,
@@ -80,7 +81,7 @@ pub struct Comparison {
 }
 
 /// Something that could not be observed, and why.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct NotSeen {
     pub what: String,
     pub why: String,

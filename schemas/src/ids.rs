@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 macro_rules! text_id {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         #[serde(transparent)]
         pub struct $name(String);
 
@@ -49,6 +49,8 @@ text_id! {
     RecordId;
     /// The public part of an API key.
     KeyId;
+    /// A grant to people whom an OpenID issuer vouches for.
+    GrantId;
 }
 
 impl RecordId {

@@ -19,6 +19,7 @@ pub mod position;
 pub mod records;
 pub mod reject;
 pub mod rows;
+pub mod saved_query;
 pub mod time;
 pub mod window;
 mod words;

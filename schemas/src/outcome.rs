@@ -13,7 +13,7 @@ use crate::ids::{DetectorId, DetectorVersion, OrgId, SourceId};
 use crate::time::Micros;
 
 /// How the judgement of one interval ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It ran, it could see, there was nothing.

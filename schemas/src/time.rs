@@ -9,7 +9,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An instant, in microseconds since 1970-01-01T00:00:00Z. On the wire it is RFC 3339 with six digits and `Z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, utoipa::ToSchema)]
+#[schema(as = Time, value_type = String, format = DateTime)]
 pub struct Micros(pub i64);
 
 pub const SECOND: i64 = 1_000_000;

@@ -2,23 +2,28 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::get;
+use axum::{Json, Router};
 use credwatch_detectors::Registry;
 use credwatch_lake::{Lake, LakeSnapshot};
 use credwatch_query::Limits;
 use metrics_exporter_prometheus::PrometheusHandle;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::access::{Access, AuditLog, Clock, Door, Permit, gate};
+use crate::access::{Access, AuditLog, Clock, Door, Issuer, Minting, Permit, gate, oauth};
 use crate::background::Board;
 use crate::guard::guard;
 use crate::listener::ListenError;
+use crate::measured::measured;
+use crate::openapi;
 use crate::problem::Problem;
 use crate::pull::{self, Pull};
+use crate::push::{self, Sinks};
 use crate::statements::Statements;
-use crate::{detectors, findings, health, keys, sql, triage, who_used};
+use crate::{detectors, findings, grants, health, keys, saved_queries, sql, triage, who_used};
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +36,7 @@ pub struct Api {
     pub(crate) metrics: PrometheusHandle,
     pub(crate) access: Access,
     pub(crate) pull: Arc<Pull>,
+    pub(crate) sinks: Sinks,
 }
 
 impl Api {
@@ -46,7 +52,7 @@ impl Api {
     ) -> Self {
         let access = Access::new(lake.clone(), door, AuditLog::start(lake.clone(), clock), clock);
         let (registry, statements, pull) = (Arc::new(registry), Statements::default(), Arc::default());
-        Self { lake, registry, limits, statements, board, metrics, access, pull }
+        Self { lake, registry, limits, statements, board, metrics, access, pull, sinks: Sinks::default() }
     }
 
     /// The address that clients reach it by, when it is not the listener's own: links to next pages begin with it.
@@ -56,6 +62,26 @@ impl Api {
         }
         self.pull.is_reached_at(base);
         Ok(self)
+    }
+
+    /// Besides keys, tokens of this issuer count.
+    #[must_use]
+    pub fn trusting(mut self, issuer: Issuer) -> Self {
+        self.access.trust(issuer);
+        self
+    }
+
+    /// Tells of these sinks.
+    #[must_use]
+    pub fn with_sinks(self, sinks: Sinks) -> Self {
+        Self { sinks, ..self }
+    }
+
+    /// Gives access tokens to machines.
+    #[must_use]
+    pub fn minting(mut self, minting: Minting) -> Self {
+        self.access.mint_with(minting);
+        self
     }
 
     /// What there is to read, for somebody who may read it.
@@ -72,26 +98,44 @@ impl std::fmt::Debug for Api {
 
 pub(crate) fn routes(api: Api) -> Router {
     let door = api.access.door();
-    Router::new()
-        .route("/metrics", get(health::metrics))
-        .route("/v1/findings", get(findings::list))
-        .route("/v1/findings/{id}", get(findings::show))
-        .route("/v1/findings/{id}/triage", post(triage::say))
-        .route("/v1/detectors", get(detectors::list))
-        .route("/v1/sql", post(sql::run))
-        .route("/v1/sql/{query_id}", get(sql::report).delete(sql::cancel))
-        .route("/v1/who-used/{id}", get(who_used::show))
-        .route("/v1/keys", get(keys::list).post(keys::create))
-        .route("/v1/keys/{id}", delete(keys::revoke))
-        .route("/v1/whoami", get(keys::whoami))
-        .merge(pull::routes(&api))
-        .layer(from_fn_with_state(api.clone(), gate))
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
+    let (routes, document) = described(&api).split_for_parts();
+    let document = openapi::finished(document);
+    routes
+        .route(openapi::PATH, get(move || async move { Json(document) }))
         .fallback(health::no_such_route)
         .layer(DefaultBodyLimit::max(256 * 1024))
         .layer(from_fn(move |request, next| guard(door, request, next)))
+        .layer(from_fn(measured))
         .with_state(api)
+}
+
+/// Every route together with its description, so that there is none without one. Below the gate: health, and the way to a
+/// token.
+fn described(api: &Api) -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(health::metrics))
+        .routes(routes!(push::list))
+        .routes(routes!(findings::list))
+        .routes(routes!(findings::show))
+        .routes(routes!(triage::say))
+        .routes(routes!(detectors::list))
+        .routes(routes!(sql::run))
+        .routes(routes!(sql::report, sql::cancel))
+        .routes(routes!(who_used::show))
+        .routes(routes!(saved_queries::list))
+        .routes(routes!(saved_queries::show, saved_queries::save, saved_queries::remove))
+        .routes(routes!(saved_queries::run))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::whoami))
+        .routes(routes!(grants::list, grants::create))
+        .routes(routes!(grants::withdraw))
+        .merge(pull::routes(api))
+        .layer(from_fn_with_state(api.clone(), gate))
+        .routes(routes!(oauth::token))
+        .routes(routes!(oauth::metadata))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -31,6 +31,17 @@ impl Board {
 
     fn write(&self, name: &'static str, run: LastRun) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, run);
+    }
+}
+
+/// For the monitor: how the last run ended, and when one succeeded last.
+#[expect(clippy::disallowed_methods, reason = "a monitor compares it with its own clock")]
+fn measure(name: &'static str, ended: &LastRun) {
+    let is_well = *ended == LastRun::Ok;
+    metrics::gauge!("credwatch_task_healthy", "task" => name).set(f64::from(u8::from(is_well)));
+    if is_well {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        metrics::gauge!("credwatch_task_last_success_timestamp_seconds", "task" => name).set(since_1970.as_secs_f64());
     }
 }
 
@@ -70,6 +81,7 @@ where
             {
                 tracing::error!(task = name, "{why}");
             }
+            measure(name, &ended);
             board.write(name, ended);
             tokio::select! {
                 () = shutdown.cancelled() => return,

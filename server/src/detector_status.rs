@@ -12,8 +12,9 @@ use credwatch_schemas::ids::{DetectorId, DetectorVersion, OrgId, SourceId};
 use credwatch_schemas::outcome::{Coverage, Outcome};
 use credwatch_schemas::time::Micros;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DetectorStatus {
     pub id: DetectorId,
     /// Absent when only the lake knows the detector and this process has no file of it.
@@ -28,7 +29,7 @@ pub struct DetectorStatus {
     pub sources: Vec<SourceStatus>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Covered {
     pub from_time: Micros,
     pub to_time: Micros,
@@ -36,7 +37,7 @@ pub struct Covered {
 }
 
 /// What a detector can say of one source of one org.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SourceStatus {
     pub org_id: Option<OrgId>,
     pub source: Option<SourceId>,

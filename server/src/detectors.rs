@@ -6,23 +6,28 @@ use axum::extract::{Query, State};
 use credwatch_detectors::outcomes;
 use credwatch_schemas::access::Right;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Caller;
 use crate::api::Api;
 use crate::detector_status::{DetectorStatus, statuses};
 use crate::problem::Problem;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     org: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Detectors)]
 pub(crate) struct Answer {
     detectors: Vec<DetectorStatus>,
 }
 
+/// What watches, how far it has judged, and what it cannot see.
+#[utoipa::path(get, path = "/v1/detectors", tag = "findings", params(Asked), responses((status = OK, body = Answer)))]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller,

@@ -12,6 +12,7 @@ use credwatch_schemas::finding::{Finding, Severity, Status};
 use credwatch_schemas::ids::{DetectorId, FindingId};
 use credwatch_schemas::time::Micros;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Caller;
 use crate::api::Api;
@@ -23,7 +24,8 @@ use crate::reading::{self, LeftOut};
 const LIMIT: usize = 100;
 const HIGHEST_LIMIT: usize = 1_000;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Asked {
     org: Option<String>,
@@ -40,7 +42,8 @@ pub(crate) struct Asked {
 }
 
 /// One page of a list.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Findings)]
 pub struct List {
     pub findings: Vec<Finding>,
     /// Give it back as `cursor` for the next page; null at the end.
@@ -50,6 +53,8 @@ pub struct List {
     pub not_seen: Vec<String>,
 }
 
+/// What stands now, the newest first, page by page.
+#[utoipa::path(get, path = "/v1/findings", tag = "findings", params(Asked), responses((status = OK, body = List)))]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -97,14 +102,16 @@ impl Asked {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Whose {
     pub(crate) org: Option<String>,
 }
 
 /// One finding, whole.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = FindingWithRevisions)]
 pub struct Shown {
     /// The last revision.
     pub finding: Finding,
@@ -112,6 +119,8 @@ pub struct Shown {
     pub revisions: Vec<Finding>,
 }
 
+/// One finding with all its revisions.
+#[utoipa::path(get, path = "/v1/findings/{id}", tag = "findings", params(("id" = String, Path), Whose), responses((status = OK, body = Shown)))]
 pub(crate) async fn show(
     State(api): State<Api>,
     caller: Caller,

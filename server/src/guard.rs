@@ -1,4 +1,4 @@
-//! What stands before every handler: our own Host where callers need no key, and JSON bodies only.
+//! What stands before every handler: our own Host where callers need no key, and JSON bodies only (forms, for tokens).
 //!
 //! A listener on loopback is not private by itself: any web page in a browser on the same machine can send requests
 //! to it, also under a name of its own that resolves to 127.0.0.1. Such a request carries the page's Host, and a
@@ -6,11 +6,11 @@
 
 use axum::extract::Request;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::access::Door;
+use crate::access::{Door, TOKEN};
 use crate::problem::Problem;
 
 /// Middleware: lets through what [`admit`] admits.
@@ -37,12 +37,14 @@ fn admit(door: Door, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<
             "this came through a proxy or from a web page; set api.require_key and bring a key",
         ));
     }
-    if method == Method::POST && !is_json(headers) {
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "json_only",
-            "the body must be sent as content-type: application/json",
-        ));
+    // Without a body there is nothing that a page could have put there; whether the route takes it is the router's word.
+    let (expected, code) = match uri.path() {
+        TOKEN => ("application/x-www-form-urlencoded", "form_only"),
+        _ => ("application/json", "json_only"),
+    };
+    if method == Method::POST && brings_a_body(headers) && !is(headers, expected) {
+        let why = format!("the body must be sent as content-type: {expected}");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, why));
     }
     Ok(())
 }
@@ -63,18 +65,24 @@ fn names_loopback(host: &str) -> bool {
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+fn brings_a_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH).map(HeaderValue::as_bytes);
+    headers.contains_key(header::CONTENT_TYPE)
+        || headers.contains_key(header::TRANSFER_ENCODING)
+        || length.is_some_and(|length| length != b"0")
+}
+
+fn is(headers: &HeaderMap, expected: &str) -> bool {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .and_then(|kind| kind.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
@@ -129,7 +137,9 @@ mod tests {
         let uri = Uri::from_static("/v1/sql");
         let form = headers(&[(header::HOST, "localhost"), (header::CONTENT_TYPE, "text/plain")]);
         let json = headers(&[(header::HOST, "localhost"), (header::CONTENT_TYPE, "application/json; charset=utf-8")]);
+        let unnamed = headers(&[(header::HOST, "localhost"), (header::CONTENT_LENGTH, "2")]);
         assert!(admit(Door::LocalIsOperator, &Method::POST, &uri, &form).is_err());
+        assert!(admit(Door::LocalIsOperator, &Method::POST, &uri, &unnamed).is_err());
         assert!(admit(Door::LocalIsOperator, &Method::POST, &uri, &json).is_ok());
     }
 }

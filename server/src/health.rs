@@ -13,11 +13,13 @@ use crate::background::LastRun;
 use crate::problem::Problem;
 
 /// `GET /healthz`: the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = OK, body = Object)))]
 pub(crate) async fn live() -> Json<Value> {
     Json(json!({"status": "alive"}))
 }
 
 /// `GET /readyz`: the lake can be read and every background task succeeded last time; else 503, and what is wrong.
+#[utoipa::path(get, path = "/readyz", tag = "operation", responses((status = OK, body = Object), (status = SERVICE_UNAVAILABLE, description = "What is wrong.", body = Object)))]
 pub(crate) async fn ready(State(api): State<Api>) -> Response {
     let mut wrong: Vec<Value> = Vec::new();
     // Anybody may ask, so a stranger learns what is wrong and not why: causes name paths and topics.
@@ -41,6 +43,7 @@ pub(crate) async fn ready(State(api): State<Api>) -> Response {
 }
 
 /// `GET /metrics`: Prometheus text, about everybody at once.
+#[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = OK, content_type = "text/plain", body = String)))]
 pub(crate) async fn metrics(State(api): State<Api>, caller: Caller) -> Result<String, Problem> {
     let permit = caller.beyond_orgs(Right::ReadMetrics)?;
     if *permit.reach() != Reach::Operator {

@@ -11,12 +11,15 @@ use credwatch_schemas::access::{Reach, Right, Role};
 use credwatch_schemas::ids::{KeyId, OrgId};
 use credwatch_schemas::time::{Micros, SECOND};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::access::{Caller, Draft, Key, KeyError, KeyInfo, Keys, Permit, Revoked};
+use crate::access::{Caller, Draft, Key, KeyError, KeyInfo, Keys, Permit, PublicKey, Revoked, orgs};
 use crate::api::Api;
 use crate::problem::Problem;
+use crate::sql::not_now;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewKey)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     name: String,
@@ -25,13 +28,16 @@ pub(crate) struct Asked {
     orgs: Option<Vec<OrgId>>,
     /// Seconds from now; absent: it does not expire.
     expires_in: Option<u32>,
+    /// PEM of the public key that its holder signs assertions for; such a key has no secret.
+    public_key: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = CreatedKey)]
 pub struct Created {
     pub key_id: KeyId,
-    /// The whole key. It is shown this once.
-    pub key: String,
+    /// The whole key. It is shown this once; null where it is proven by a signature.
+    pub key: Option<String>,
 }
 
 /// The key stays out of it.
@@ -41,18 +47,20 @@ impl std::fmt::Debug for Created {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Keys)]
 pub struct Listed {
     pub keys: Vec<KeyInfo>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = RevokedKey)]
 pub struct Ended {
     pub key_id: KeyId,
     pub revoked_time: Micros,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Who {
     principal: String,
     name: Option<String>,
@@ -60,8 +68,19 @@ pub(crate) struct Who {
     rights: &'static [Right],
     /// Null: every org, and rows without one.
     orgs: Option<Vec<OrgId>>,
+    /// People may have one role over some orgs and another over others; where two reach an org, the first holds.
+    holdings: Vec<Held>,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct Held {
+    role: Role,
+    /// Null: every org, and rows without one.
+    orgs: Option<Vec<OrgId>>,
+}
+
+/// Makes a key; it is shown this once.
+#[utoipa::path(post, path = "/v1/keys", tag = "access", request_body = Asked, responses((status = CREATED, body = Created)))]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -69,12 +88,31 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Created>), Problem> {
     let permit = caller.beyond_orgs(Right::ManageKeys)?;
     let Json(asked) = body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
+    api.access.admit_change(&permit)?;
     let now = (api.access.clock)();
+    let public = asked.public_key.as_deref().map(PublicKey::parse).transpose();
+    let public = public.map_err(|error| Problem::bad_request("bad_public_key", error.to_string()))?;
     let draft = draft(asked, &permit, now)?;
-    let key =
-        Keys::new(api.lake.clone()).create(&draft, &permit.principal(), now).await.map_err(|error| away(&error))?;
-    permit.says(&format!("{} {draft:?}", key.id()));
-    Ok((StatusCode::CREATED, Json(Created { key_id: key.id(), key: key.reveal() })))
+    let created = made(&Keys::new(api.lake.clone()), &draft, public, &permit.principal(), now).await;
+    let created = created.map_err(|error| away(&error))?;
+    permit.says(&format!("{} {draft:?}", created.key_id));
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+async fn made(
+    keys: &Keys,
+    draft: &Draft,
+    public: Option<PublicKey>,
+    by: &str,
+    now: Micros,
+) -> Result<Created, KeyError> {
+    match public {
+        Some(public) => Ok(Created { key_id: keys.register(draft, &public, by, now).await?, key: None }),
+        None => {
+            let key = keys.create(draft, by, now).await?;
+            Ok(Created { key_id: key.id(), key: Some(key.reveal()) })
+        }
+    }
 }
 
 fn draft(asked: Asked, permit: &Permit, now: Micros) -> Result<Draft, Problem> {
@@ -87,7 +125,8 @@ fn draft(asked: Asked, permit: &Permit, now: Micros) -> Result<Draft, Problem> {
     Ok(Draft { name, role: asked.role, reach, expires_time })
 }
 
-fn reach(orgs: Option<Vec<OrgId>>) -> Result<Reach, Problem> {
+/// Absent: every org.
+pub(crate) fn reach(orgs: Option<Vec<OrgId>>) -> Result<Reach, Problem> {
     match orgs {
         None => Ok(Reach::Operator),
         Some(orgs) if orgs.is_empty() || orgs.iter().any(|org| org.as_str().trim().is_empty()) => {
@@ -105,13 +144,19 @@ fn name(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
+/// Every key that the caller reaches, the oldest first, also revoked and expired ones.
+#[utoipa::path(get, path = "/v1/keys", tag = "access", responses((status = OK, body = Listed)))]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Listed>, Problem> {
     let permit = caller.beyond_orgs(Right::ManageKeys)?;
-    let mut keys = Keys::new(api.lake.clone()).list().await.map_err(|error| away(&error))?;
+    let turn = api.statements.begin(uuid::Uuid::new_v4().simple().to_string(), permit.principal()).map_err(not_now)?;
+    let listed = Keys::new(api.lake.clone()).list(Some(turn.ground()?), api.limits).await;
+    let mut keys = listed.map_err(|error| away(&error))?;
     keys.retain(|key| is_within(&permit, key));
     Ok(Json(Listed { keys }))
 }
 
+/// The key opens nothing any more, on every server within a second.
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "access", params(("id" = String, Path)), responses((status = OK, body = Ended)))]
 pub(crate) async fn revoke(
     State(api): State<Api>,
     caller: Caller,
@@ -139,6 +184,8 @@ fn is_within(permit: &Permit, key: &KeyInfo) -> bool {
     permit.reach().covers(&reach)
 }
 
+/// Who the caller is, and what they may.
+#[utoipa::path(get, path = "/v1/whoami", tag = "access", responses((status = OK, body = Who)))]
 pub(crate) async fn whoami(caller: Caller) -> Json<Who> {
     let principal = caller.principal();
     Json(Who {
@@ -146,10 +193,8 @@ pub(crate) async fn whoami(caller: Caller) -> Json<Who> {
         name: principal.name().map(str::to_owned),
         role: principal.role(),
         rights: principal.role().rights(),
-        orgs: match principal.reach() {
-            Reach::Operator => None,
-            Reach::Orgs(orgs) => Some(orgs.iter().cloned().collect()),
-        },
+        orgs: orgs(&principal.reach()),
+        holdings: principal.holdings().iter().map(|one| Held { role: one.role, orgs: orgs(&one.reach) }).collect(),
     })
 }
 

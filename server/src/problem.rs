@@ -70,6 +70,10 @@ impl Problem {
         self.code
     }
 
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// The sentence.
     pub(crate) fn detail(&self) -> &str {
         &self.detail

@@ -8,6 +8,7 @@ use credwatch_schemas::finding::{Finding, Status};
 use credwatch_schemas::ids::FindingId;
 use credwatch_schemas::rows;
 use datafusion::scalar::ScalarValue;
+use utoipa::ToSchema;
 
 /// Current findings that a filter takes, and how many it left out because they are quiet.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,7 +18,7 @@ pub struct Listed {
 }
 
 /// Quiet findings that a list would have had with "all".
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct LeftOut {
     pub digest: usize,
     pub suppressed: usize,

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
@@ -57,7 +58,8 @@ pub(crate) enum Ended {
 }
 
 /// What the one who asked can learn about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = StatementReport)]
 pub(crate) struct Report {
     query_id: String,
     /// `running`, `finished`, `failed` or `cancelled`.

@@ -12,6 +12,7 @@ use credwatch_schemas::access::Right;
 use credwatch_schemas::finding::{Finding, Triage, Verdict};
 use credwatch_schemas::ids::FindingId;
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use crate::access::Caller;
 use crate::api::Api;
@@ -19,13 +20,15 @@ use crate::detector_status::sees;
 use crate::findings::Whose;
 use crate::problem::Problem;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Triaging)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     triage: Option<Triage>,
     verdict: Option<Verdict>,
     /// Null takes it away; absent leaves it.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     assignee: Option<Assignee>,
     comment: Option<String>,
 }
@@ -53,6 +56,8 @@ impl std::fmt::Display for Asked {
     }
 }
 
+/// Says what a person thinks of a finding; the answer is its next revision.
+#[utoipa::path(post, path = "/v1/findings/{id}/triage", tag = "findings", params(("id" = String, Path), Whose, ("if-match" = String, Header, description = "The revision that was looked at, such as \"3\".")), request_body = Asked, responses((status = OK, body = Finding)))]
 pub(crate) async fn say(
     State(api): State<Api>,
     caller: Caller,

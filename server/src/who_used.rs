@@ -37,7 +37,8 @@ pub async fn who_used(session: &Session, id: &str) -> Result<Vec<RecordBatch>, Q
     session.run(STATEMENT, params).await?.collect().await
 }
 
-/// A JSON array of those rows; empty where nobody used it, as far as the scope sees.
+/// A row for each agent, person, address, host and operation that used it, the busiest first; empty where nobody did.
+#[utoipa::path(get, path = "/v1/who-used/{id}", tag = "sql", params(("id" = String, Path, description = "A token's fingerprint, a connection or a credential."), Whose), responses((status = OK, body = Vec<Object>)))]
 pub(crate) async fn show(
     State(api): State<Api>,
     caller: Caller,

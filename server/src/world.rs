@@ -119,6 +119,10 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
     pub(crate) fn ids(&self) -> Vec<String> {
         let json = self.json();
         let findings = json["findings"].as_array().unwrap();

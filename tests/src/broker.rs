@@ -238,7 +238,7 @@ fn run(program: &str, arguments: &[&str]) {
 }
 
 /// A port that is free now, and that this process has not given away before.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     until("there is a free port", Duration::from_secs(10), || {
         let listener = TcpListener::bind("127.0.0.1:0").expect("finding a free port");

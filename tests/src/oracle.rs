@@ -89,6 +89,11 @@ pub fn ocsf_classes(lines: &str) -> Result<BTreeMap<String, usize>, String> {
     try_ask("ocsf.py", Path::new("-"), lines)
 }
 
+/// What an independent reader of `format` (cef or otlp) makes of each line, or why it cannot read one.
+pub fn read_lines(format: &str, lines: &str) -> Result<Vec<serde_json::Map<String, serde_json::Value>>, String> {
+    try_ask("lines.py", Path::new(format), lines)
+}
+
 /// The record ids that dlt has in its own table after one more run against the server at `url`.
 pub fn pulled_with_dlt(folder: &Path, url: &str) -> Vec<String> {
     ask("dlt_pull.py", folder, url)

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use credwatch_tests::oracle::ocsf_classes;
+use credwatch_tests::oracle::{ocsf_classes, read_lines};
+use serde_json::{Map, Value};
 
 fn golden(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../export/golden").join(name);
@@ -44,4 +45,40 @@ fn the_validator_notices_what_is_wrong() {
         assert_ne!(broken, line, "{right} stands in the record");
         assert!(ocsf_classes(&broken).is_err(), "{wrong}");
     }
+}
+
+/// The canonical rows of the same golden file.
+fn canonical(stream: &str) -> Vec<Map<String, Value>> {
+    let rows = golden(&format!("{stream}.canonical.ndjson"));
+    rows.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn a_reader_of_cef_that_nobody_here_wrote_finds_what_was_meant() {
+    let read = read_lines("cef", &golden("events.cef.txt")).expect("every line is CEF");
+    let events = canonical("events");
+    assert_eq!(read.len(), events.len());
+    for (read, event) in read.iter().zip(&events) {
+        let pairs =
+            [("DeviceEventClassID", "kind"), ("externalId", "event_id"), ("orgId", "org_id"), ("dhost", "dest_host")];
+        for (key, field) in pairs {
+            assert_eq!(read.get(key).and_then(Value::as_str), event.get(field).and_then(Value::as_str), "{read:?}");
+        }
+        let rest = read.get("cwFields").and_then(Value::as_str).unwrap_or("{}");
+        assert!(serde_json::from_str::<Value>(rest).is_ok(), "{rest}");
+    }
+    let findings = read_lines("cef", &golden("findings.cef.txt")).expect("every line is CEF");
+    for (read, finding) in findings.iter().zip(canonical("findings")) {
+        assert_eq!((&read["msg"], &read["DeviceEventClassID"]), (&finding["summary"], &finding["detector_id"]));
+    }
+}
+
+#[test]
+fn opentelemetrys_own_messages_take_every_record() {
+    for stream in ["events", "findings"] {
+        let read = read_lines("otlp", &golden(&format!("{stream}.otlp.ndjson"))).expect("every record is one of OTLP");
+        assert_eq!(read.len(), canonical(stream).len());
+    }
+    assert!(read_lines("otlp", "{\"timeUnixNano\": \"1\", \"invented\": 1}").is_err());
+    assert!(read_lines("cef", "CEF:0|half").is_err());
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use credwatch_ingest::RedactionKey;
 use credwatch_ingest::kafka::probe;
 use credwatch_lake::{Access, Lake, LakeError};
+use credwatch_server::push::forwarders;
 
 use crate::output;
 use crate::setting::Setting;
@@ -23,6 +24,9 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<ExitCode> {
     let known =
         if key.exists() { RedactionKey::load(&key)?.id().to_owned() } else { "drawn at the first import".into() };
     output::line(&format!("redaction key: ok, {known}"))?;
+    forwarders(&setting.configuration.sinks)?;
+    output::line(&format!("sinks: ok, {} of them", setting.configuration.sinks.len()))?;
+    output::line(&format!("issuer of tokens: {}", issuer(setting).await?))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -34,6 +38,12 @@ async fn brokers(setting: &Setting) -> anyhow::Result<String> {
     let topics = tokio::task::spawn_blocking(move || probe(&config)).await??;
     let partitions: usize = topics.iter().map(|topic| topic.partitions).sum();
     Ok(format!("ok, {} topics with {partitions} partitions", topics.len()))
+}
+
+async fn issuer(setting: &Setting) -> anyhow::Result<String> {
+    let Some(issuer) = setting.configuration.oidc.issuer()? else { return Ok("not configured".into()) };
+    let keys = issuer.probe().await.context("asking the issuer for its keys")?;
+    Ok(format!("ok, it publishes {keys} keys that tokens can be checked with"))
 }
 
 async fn storage(setting: &Setting) -> anyhow::Result<String> {

@@ -1,18 +1,20 @@
 //! `credwatch keys create|list|revoke`: who may use the API, and for what. Without --server it opens the lake's files
 //! itself, so whoever runs it is the operator; what it does then is in the table `keys` and not in `audit`.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, LazyLock};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use credwatch_query::Limits;
 use credwatch_query::format::{OutputFormat, write};
 use credwatch_schemas::access::Reach;
 use credwatch_schemas::event::timestamp;
 use credwatch_schemas::ids::{KeyId, OrgId};
 use credwatch_schemas::rows::to_batch;
 use credwatch_schemas::time::{DAY, Micros, SECOND};
-use credwatch_server::access::{Draft, Key, KeyInfo, Keys, Revoked};
+use credwatch_server::access::{Draft, Key, KeyInfo, Keys, PublicKey, Revoked};
 use credwatch_server::keys::{Created, Ended, Listed};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -46,25 +48,33 @@ enum Book {
 }
 
 impl Book {
-    async fn create(&self, draft: &Draft) -> anyhow::Result<Key> {
-        match self {
-            Self::Files(keys) => Ok(keys.create(draft, OPERATOR, now()).await?),
-            Self::Server(server) => {
+    async fn create(&self, draft: &Draft, public: Option<&PublicKey>) -> anyhow::Result<Created> {
+        match (self, public) {
+            (Self::Files(keys), None) => {
+                let key = keys.create(draft, OPERATOR, now()).await?;
+                Ok(Created { key_id: key.id(), key: Some(key.reveal()) })
+            }
+            (Self::Files(keys), Some(public)) => {
+                Ok(Created { key_id: keys.register(draft, public, OPERATOR, now()).await?, key: None })
+            }
+            (Self::Server(server), public) => {
                 let seconds = draft.expires_time.map(|time| (time.0 - now().0) / SECOND);
                 let orgs = match &draft.reach {
                     Reach::Operator => None,
                     Reach::Orgs(orgs) => Some(orgs.iter().collect::<Vec<_>>()),
                 };
-                let body = json!({"name": draft.name, "role": draft.role, "orgs": orgs, "expires_in": seconds});
-                let created: Created = server.send(Method::POST, &["v1", "keys"], &[], &body).await?;
-                Ok(Key::parse(&created.key)?)
+                let mut body = json!({"name": draft.name, "role": draft.role, "orgs": orgs, "expires_in": seconds});
+                if let Some(public) = public {
+                    body["public_key"] = public.pem().into();
+                }
+                server.send(Method::POST, &["v1", "keys"], &[], &body).await
             }
         }
     }
 
     async fn list(&self) -> anyhow::Result<Vec<KeyInfo>> {
         match self {
-            Self::Files(keys) => Ok(keys.list().await?),
+            Self::Files(keys) => Ok(keys.list(None, Limits::default()).await?),
             Self::Server(server) => Ok(server.get::<Listed>(&["v1", "keys"], &[]).await?.keys),
         }
     }
@@ -88,19 +98,34 @@ async fn create(book: &Book, asked: NewKey) -> anyhow::Result<ExitCode> {
     };
     let expires_time = asked.expires_in_days.map(|days| now().plus(i64::from(days) * DAY));
     let draft = Draft { name: asked.name, role: asked.role, reach, expires_time };
-    let key = book.create(&draft).await?;
-    eprintln!("{}", one_line(&created(&draft, &key.id())));
-    output::line(&key.reveal())?;
+    let public = asked.public_key.as_deref().map(public_key).transpose()?;
+    let created = book.create(&draft, public.as_ref()).await?;
+    let says = told(&draft, &created.key_id);
+    match created.key {
+        Some(key) => {
+            eprintln!("{}", one_line(&format!("{says}; it is shown this once:")));
+            output::line(&key)?;
+        }
+        None => {
+            eprintln!("{}", one_line(&format!("{says}; tokens are had at /oauth/token with this client_id:")));
+            output::line(created.key_id.as_str())?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn created(draft: &Draft, id: &KeyId) -> String {
+fn public_key(path: &Path) -> anyhow::Result<PublicKey> {
+    let pem = std::fs::read_to_string(path).with_context(|| format!("reading the public key {path:?}"))?;
+    PublicKey::parse(&pem).with_context(|| format!("reading the public key {path:?}"))
+}
+
+fn told(draft: &Draft, id: &KeyId) -> String {
     let reaches = match &draft.reach {
         Reach::Operator => "every org".to_owned(),
         Reach::Orgs(orgs) => orgs.iter().map(OrgId::as_str).collect::<Vec<_>>().join(", "),
     };
     let until = draft.expires_time.map_or("never expires".to_owned(), |time| format!("expires {time}"));
-    format!("key {id} ({}, {}) reaches {reaches} and {until}; it is shown this once:", draft.name, draft.role)
+    format!("key {id} ({}, {}) reaches {reaches} and {until}", draft.name, draft.role)
 }
 
 async fn revoke(book: &Book, id: &KeyId) -> anyhow::Result<ExitCode> {
@@ -139,6 +164,7 @@ static LISTED: LazyLock<SchemaRef> = LazyLock::new(|| {
         text("name"),
         text("role"),
         Field::new("orgs", orgs, true),
+        Field::new("is_signed", DataType::Boolean, true),
         time("created_time"),
         text("created_by"),
         time("expires_time"),
@@ -193,6 +219,7 @@ mod tests {
             orgs: orgs.map(|orgs| orgs.iter().map(|org| OrgId::new(*org)).collect()),
             created_time: Micros(0),
             created_by: OPERATOR.into(),
+            is_signed: false,
             expires_time: None,
             revoked_time: None,
             last_used_time: None,

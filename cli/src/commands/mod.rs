@@ -8,11 +8,14 @@ use crate::setting::Setting;
 mod check;
 mod demo;
 mod detect;
+mod export;
 mod findings;
+mod grants;
 mod import;
 mod ingest;
 mod keys;
 mod pull;
+mod query;
 mod rejects;
 mod serve;
 mod settings;
@@ -36,7 +39,10 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Detect(asked) => detect::run(&setting, asked).await,
         Command::Settings(asked) => settings::run(&setting, asked).await,
         Command::WhoUsed { id } => who_used::run(&setting, &id).await,
+        Command::Export(asked) => export::run(&setting, asked).await,
         Command::Keys(asked) => keys::run(&setting, asked).await,
+        Command::Grants(asked) => grants::run(&setting, asked).await,
+        Command::Query(asked) => query::run(&setting, asked).await,
         Command::Rejects(Rejects::List { limit }) => rejects::list(&setting, limit).await,
         Command::Pull(asked) => pull::run(&setting, asked).await,
         Command::Check => check::run(&setting).await,
@@ -46,5 +52,5 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Other commands work on the lake's files or on Kafka.
 fn goes_through_a_server(command: &Command) -> bool {
     use Command::*;
-    matches!(command, Findings(_) | Sql(_) | WhoUsed { .. } | Keys(_) | Pull(_))
+    matches!(command, Findings(_) | Sql(_) | Query(_) | WhoUsed { .. } | Keys(_) | Grants(_) | Pull(_))
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use credwatch_detectors::{Ask, Engine, Pace, Registry, Tick};
 use credwatch_lake::Lake;
 use credwatch_query::Limits;
@@ -12,12 +12,14 @@ use credwatch_server::api::Api;
 use credwatch_server::background::{self, Board, Nudge};
 use credwatch_server::listener::Listening;
 use credwatch_server::postgres;
+use credwatch_server::push::{Sinks, forward, forwarders};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::Mutex;
 
 use crate::args::{Part, Serve};
 use crate::commands::ingest;
 use crate::error_chain::story;
+use crate::identity::Identity;
 use crate::listening::Entrance;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
@@ -60,13 +62,18 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     if judges {
         detect(&mut running, &lake, &registry, &board, nudge, |_| {});
     }
+    let sinks = Sinks::default();
+    if asked.roles.contains(&Part::Export) {
+        export(&mut running, setting, &lake, &sinks)?;
+    }
     if asked.roles.contains(&Part::Api) {
         let configured = &setting.configuration;
         let address = asked.listen.or(configured.listen);
         let entrance = Entrance::of(&configured.api, address, configured.public_url.as_deref())?;
         let postgres = asked.listen_postgres.or(configured.listen_postgres);
         let entrance = entrance.and_postgres(&configured.api, postgres);
-        api(&mut running, lake, registry, board, &entrance)?;
+        let identity = Identity::of(configured)?;
+        api(&mut running, lake, registry, board, &entrance, |api| identity.at(api).with_sinks(sinks))?;
     }
     let early = tokio::select! {
         asked = asked_to_stop() => asked,
@@ -118,6 +125,22 @@ fn tick(
     });
 }
 
+/// Sends to every configured sink, for good.
+fn export(running: &mut Running, setting: &Setting, lake: &Lake, sinks: &Sinks) -> anyhow::Result<()> {
+    let configured = &setting.configuration.sinks;
+    if configured.is_empty() {
+        bail!("the role export has nothing to do: no sink is configured");
+    }
+    for forwarder in forwarders(configured)? {
+        let (lake, sinks) = (lake.clone(), sinks.clone());
+        running.add("export", |stop| async move {
+            forward(forwarder, lake, sinks, now, stop).await;
+            Ok(())
+        });
+    }
+    Ok(())
+}
+
 /// Answers until the end.
 pub(crate) fn api(
     running: &mut Running,
@@ -125,6 +148,7 @@ pub(crate) fn api(
     registry: Registry,
     board: Board,
     entrance: &Entrance,
+    with: impl FnOnce(Api) -> Api,
 ) -> anyhow::Result<()> {
     let metrics = PrometheusBuilder::new().install_recorder().context("starting the metrics")?;
     let histograms = metrics.clone();
@@ -138,7 +162,7 @@ pub(crate) fn api(
     });
     let listening = Listening::bind(entrance.address, entrance.door, &entrance.transport)?;
     eprintln!("listening on {}", listening.url());
-    let api = Api::new(lake, registry, LIMITS, board, metrics, entrance.door, now);
+    let api = with(Api::new(lake, registry, LIMITS, board, metrics, entrance.door, now));
     let api = match &entrance.public_url {
         Some(url) => api.reached_at(url)?,
         None => api,

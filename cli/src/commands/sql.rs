@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use credwatch_lake::Lake;
 use credwatch_query::format::{OutputFormat, write};
-use credwatch_query::{Books, Limits, Params, Session};
+use credwatch_query::{Books, Given, Limits, Params, Session};
 use credwatch_server::answer::{Answer, Streamed};
 use futures::TryStreamExt;
 
@@ -24,7 +24,7 @@ pub(crate) async fn run(setting: &Setting, asked: Sql) -> anyhow::Result<ExitCod
         (None, None) => None,
     };
     match (given, server) {
-        (Some(statement), Some(server)) => answer_of(setting, &server, &statement).await?,
+        (Some(statement), Some(server)) => answer_of(setting, &server, &statement, &Given::None).await?,
         (Some(statement), None) => {
             answer(setting, &setting.lake_to_read().await?, setting.format, &statement, Params::None).await?;
         }
@@ -35,17 +35,22 @@ pub(crate) async fn run(setting: &Setting, asked: Sql) -> anyhow::Result<ExitCod
 }
 
 /// Has a server run a statement, and writes its answer as it comes.
-async fn answer_of(setting: &Setting, server: &Server, statement: &str) -> anyhow::Result<()> {
+pub(crate) async fn answer_of(
+    setting: &Setting,
+    server: &Server,
+    statement: &str,
+    params: &Given,
+) -> anyhow::Result<()> {
     let shape = match setting.format {
         OutputFormat::Table => {
-            let (schema, rows) = server.columns(statement, &[]).await?;
+            let (schema, rows) = server.columns(statement, params).await?;
             return Ok(output::write(&write(OutputFormat::Table, &schema, &rows)?)?);
         }
         OutputFormat::Csv => "csv",
         OutputFormat::Json => "json",
         OutputFormat::Ndjson => "ndjson",
     };
-    let mut pieces = server.sql(statement, &[], shape).await?;
+    let mut pieces = server.sql(statement, params, shape).await?;
     while let Some(piece) = pieces.chunk().await.context("the answer was broken off")? {
         output::write(&piece)?;
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use credwatch_query::format::write;
-use credwatch_query::{Limits, Session};
+use credwatch_query::{Given, Limits, Session};
 use credwatch_server::who_used::{STATEMENT, who_used};
 
 use crate::output;
@@ -12,7 +12,7 @@ use crate::setting::Setting;
 
 pub(crate) async fn run(setting: &Setting, id: &str) -> anyhow::Result<ExitCode> {
     let rows = match setting.server()? {
-        Some(server) => server.columns(STATEMENT, &[id]).await?.1,
+        Some(server) => server.columns(STATEMENT, &Given::Positional(vec![id.into()])).await?.1,
         None => {
             let snapshot = setting.lake_to_read().await?.snapshot().await?;
             who_used(&Session::open(&snapshot, setting.scope.clone(), Limits::default())?, id).await?

@@ -1,5 +1,5 @@
 //! How clients bring a key: `Authorization: Bearer KEY`, `SSWS KEY` as Okta's clients do, or `Basic` with the key as the
-//! password for clients that can do nothing else. Pure.
+//! password for clients that can do nothing else; and how they bring a token: `Bearer TOKEN`. Pure.
 
 use axum::http::{HeaderMap, header};
 
@@ -10,8 +10,37 @@ use super::key::Key;
 pub(crate) enum Brought {
     Nothing,
     Key(Key),
-    /// Something that is no key.
+    /// A JSON Web Token, ours or an issuer's.
+    Token(Jwt),
+    /// Something that is neither.
     Unreadable,
+}
+
+/// A JSON Web Token in its compact form. It opens doors while it holds, so it cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Jwt(String);
+
+impl Jwt {
+    const LONGEST: usize = 16 * 1024;
+
+    /// Three parts in base64url; whether they mean anything is for whoever checks it.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let is_part = |part: &str| !part.is_empty() && part.bytes().all(is_letter);
+        let mut parts = text.split('.');
+        let is_token = text.len() <= Self::LONGEST && parts.clone().count() == 3 && parts.all(is_part);
+        is_token.then(|| Self(text.to_owned()))
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Jwt {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Jwt(...)")
+    }
 }
 
 /// Reads the one header that counts; two of them are nobody's.
@@ -19,26 +48,28 @@ pub(crate) fn brought(headers: &HeaderMap) -> Brought {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     match (all.next(), all.next()) {
         (None, _) => Brought::Nothing,
-        (Some(one), None) => one.to_str().ok().and_then(key).map_or(Brought::Unreadable, Brought::Key),
+        (Some(one), None) => one.to_str().ok().and_then(credential).unwrap_or(Brought::Unreadable),
         (Some(_), Some(_)) => Brought::Unreadable,
     }
 }
 
-fn key(text: &str) -> Option<Key> {
+fn credential(text: &str) -> Option<Brought> {
     let (scheme, rest) = text.split_once(' ')?;
-    let rest = rest.trim();
+    let (rest, key) = (rest.trim(), |text: &str| Key::parse(text).ok().map(Brought::Key));
     match scheme.to_ascii_lowercase().as_str() {
-        "bearer" | "ssws" => Key::parse(rest).ok(),
-        "basic" => password(rest).and_then(|password| Key::parse(&password).ok()),
+        "bearer" => key(rest).or_else(|| Jwt::parse(rest).map(Brought::Token)),
+        "ssws" => key(rest),
+        "basic" => user_and_password(rest).and_then(|(_user, password)| key(&password)),
         _ => None,
     }
 }
 
-fn password(credentials: &str) -> Option<String> {
+/// What `Basic` says, as it says it.
+pub(super) fn user_and_password(credentials: &str) -> Option<(String, String)> {
     use base64::Engine;
     let decoded = base64::engine::general_purpose::STANDARD.decode(credentials).ok()?;
     let text = String::from_utf8(decoded).ok()?;
-    text.split_once(':').map(|(_user, password)| password.to_owned())
+    text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
 }
 
 #[cfg(test)]
@@ -66,6 +97,16 @@ mod tests {
         {
             assert_eq!(of(&[&header]), Brought::Key(key.clone()), "{header}");
         }
+    }
+
+    #[test]
+    fn a_token_comes_as_a_bearer_only() {
+        assert_eq!(of(&["Bearer aa.b-_.cc"]), Brought::Token(Jwt("aa.b-_.cc".into())));
+        for header in ["SSWS aa.bb.cc", "Bearer aa.bb", "Bearer aa.bb.cc.dd", "Bearer aa..cc", "Bearer a=.b.c"] {
+            assert_eq!(of(&[header]), Brought::Unreadable, "{header}");
+        }
+        assert_eq!(of(&[&format!("Bearer aa.bb.{}", "c".repeat(20_000))]), Brought::Unreadable);
+        assert!(!format!("{:?}", of(&["Bearer aa.bb.cc"])).contains("bb"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use credwatch_query::{Books, TenantScope};
-use credwatch_schemas::access::{Reach, Right};
+use credwatch_schemas::access::{Reach, Right, Role};
 use credwatch_schemas::ids::OrgId;
 
 use super::note::Note;
@@ -34,6 +34,10 @@ pub(crate) struct Scoped {
 pub(crate) struct Permit {
     caller: Caller,
     scope: TenantScope,
+    /// What they are to those rows.
+    role: Role,
+    /// Every row that they may do the same to.
+    reach: Reach,
 }
 
 impl Caller {
@@ -54,7 +58,7 @@ impl Caller {
     /// Whose rows are meant: an org's, where one is named or only one can be meant, else everybody's.
     pub(crate) fn within(self, org: Option<&str>) -> Result<Scoped, Problem> {
         let org = org.map(OrgId::new);
-        let scope = match (self.principal.reach(), org) {
+        let scope = match (&self.principal.reach(), org) {
             (Reach::Operator, None) => TenantScope::Operator,
             (Reach::Operator, Some(org)) => TenantScope::Org(org),
             (Reach::Orgs(orgs), Some(org)) if orgs.contains(&org) => TenantScope::Org(org),
@@ -69,7 +73,11 @@ impl Caller {
 
     /// For what is nobody's row: keys and metrics. Whoever reaches some orgs only is held to them by [`Permit::reach`].
     pub(crate) fn beyond_orgs(self, right: Right) -> Result<Permit, Problem> {
-        Scoped { caller: self, scope: TenantScope::Operator }.may(right)
+        let holds = self.principal.holdings().iter().find(|holding| holding.role.may(right));
+        match (holds.map(|holding| holding.role), self.principal.reach_with(right)) {
+            (Some(role), Some(reach)) => Ok(Permit { caller: self, scope: TenantScope::Operator, role, reach }),
+            _ => Err(lacking(self.principal.role(), right)),
+        }
     }
 }
 
@@ -82,12 +90,16 @@ fn only(orgs: &std::collections::BTreeSet<OrgId>) -> Result<OrgId, Problem> {
 
 impl Scoped {
     pub(crate) fn may(self, right: Right) -> Result<Permit, Problem> {
-        let role = self.caller.principal.role();
-        if !role.may(right) {
-            return Err(forbidden(&format!("the role {role} does not have the right {right}")));
+        let role = self.caller.principal.role_in(&self.scope).ok_or_else(|| forbidden("nobody's rows are reached"))?;
+        match self.caller.principal.reach_with(right).filter(|_| role.may(right)) {
+            Some(reach) => Ok(Permit { caller: self.caller, scope: self.scope, role, reach }),
+            None => Err(lacking(role, right)),
         }
-        Ok(Permit { caller: self.caller, scope: self.scope })
     }
+}
+
+fn lacking(role: Role, right: Right) -> Problem {
+    forbidden(&format!("the role {role} does not have the right {right}"))
 }
 
 fn forbidden(why: &str) -> Problem {
@@ -101,11 +113,11 @@ impl Permit {
 
     /// Whether statements see the tables `audit` and `keys`.
     pub(crate) fn books(&self) -> Books {
-        if self.caller.principal.role().may(Right::ReadAudit) { Books::Open } else { Books::Closed }
+        if self.role.may(Right::ReadAudit) { Books::Open } else { Books::Closed }
     }
 
     pub(crate) fn reach(&self) -> &Reach {
-        self.caller.principal.reach()
+        &self.reach
     }
 
     /// As tables name whoever holds it.
@@ -129,7 +141,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 #[cfg(test)]
 mod tests {
-    use credwatch_schemas::access::{KeyChange, KeyRow, Role};
+    use credwatch_schemas::access::{KeyChange, KeyRow};
     use credwatch_schemas::time::Micros;
 
     use super::*;
@@ -147,6 +159,7 @@ mod tests {
             name: None,
             hash: Some(key.hash()),
             scram: None,
+            public_key: None,
             role: Some(role),
             is_operator: Some(orgs.is_none()),
             orgs: orgs.map(|orgs| orgs.iter().map(|org| OrgId::new(*org)).collect()),

@@ -9,27 +9,29 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use credwatch_schemas::ids::KeyId;
 use credwatch_schemas::time::Micros;
 
 use super::arrived::Arrived;
-use super::bearer::{Brought, brought};
+use super::bearer::{Brought, Jwt, brought};
 use super::caller::Caller;
-use super::holder::{Recognised, recognise};
+use super::holder::{Recognised, recognise, recognise_again};
 use super::key::Key;
-use super::keys::KeyError;
 use super::note::Note;
+use super::oauth::Whose;
 use super::principal::Principal;
-use super::rate::Standing;
+use super::rate;
 use super::resident::refusal;
-use super::{Access, Door, keyring};
+use super::{Access, Door};
 use crate::api::Api;
+use crate::book::{BookError, FRESH};
 use crate::problem::{Code, Problem};
 
 /// A body must have come within this long, and be no larger.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 const LARGEST_BODY: usize = 256 * 1024;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Middleware; see the module. It runs in a task of its own: whoever hangs up must not take the audit's row along.
 pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -40,10 +42,15 @@ pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -
 async fn pass(api: Api, request: Request, next: Next) -> Response {
     let access = &api.access;
     let (arrived, note) = (Arrived::now(access, &request), Note::default());
-    let recognised = access.recognise(request.headers()).await;
-    let admitted = recognised.clone().and_then(|principal| access.admit(&principal).map(|()| principal));
+    let headers = request.headers().clone();
+    let recognised = Recognition::of(access, &headers).await;
+    let admitted = recognised.clone().and_then(|stands| access.admit(&stands.principal).map(|()| stands));
+    let mut last = None;
     let answered = match admitted {
-        Ok(principal) => answer(access, &arrived, request, principal, &note, next).await,
+        Ok(stands) => {
+            let stands = last.insert(stands);
+            answer(access, &arrived, request, stands, &note, next).await
+        }
         Err(problem) => match access.rates.refuse() {
             Ok(_) => Err(problem),
             Err(standing) => return too_many_refused(access, standing),
@@ -55,10 +62,48 @@ async fn pass(api: Api, request: Request, next: Next) -> Response {
         return response;
     }
     let code = response.extensions().get::<Code>().map(|Code(code)| (*code).to_owned());
-    let row = arrived.row(recognised.ok().as_ref(), &note, Some(response.status()), code);
-    match access.audit.write(row).await {
-        Ok(()) => response,
-        Err(_) => away().into_response(),
+    let principal = recognised.ok().map(|stands| stands.principal);
+    let row = arrived.row(principal.as_ref(), &note, Some(response.status()), code);
+    if access.audit.write(row).await.is_err() {
+        return away().into_response();
+    }
+    // The row may have waited for the disk.
+    match last {
+        Some(mut stands) if response.status().is_success() => {
+            stands.still(access).await.map_or_else(IntoResponse::into_response, |()| response)
+        }
+        _ => response,
+    }
+}
+
+/// Somebody recognised, and when that was looked at last.
+#[derive(Clone)]
+struct Recognition {
+    principal: Principal,
+    headers: HeaderMap,
+    as_of: Instant,
+}
+
+impl Recognition {
+    async fn of(access: &Access, headers: &HeaderMap) -> Result<Self, Problem> {
+        let as_of = Instant::now();
+        let principal = access.recognise(headers).await?;
+        Ok(Self { principal, headers: headers.clone(), as_of })
+    }
+
+    /// Whether they are still who they were, with what they may: a key may have been revoked and a grant taken away while
+    /// the request waited for something.
+    async fn still(&mut self, access: &Access) -> Result<(), Problem> {
+        if self.as_of.elapsed() < FRESH {
+            return Ok(());
+        }
+        let now = Self::of(access, &self.headers).await?;
+        if now.principal != self.principal {
+            let why = "what this caller may has changed while the request was answered";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", why));
+        }
+        *self = now;
+        Ok(())
     }
 }
 
@@ -68,25 +113,24 @@ async fn answer(
     access: &Access,
     arrived: &Arrived,
     request: Request,
-    principal: Principal,
+    stands: &mut Recognition,
     note: &Note,
     next: Next,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
     let request = whole(request).await?;
-    access.holds_still(arrived.begun, &headers).await?;
     if arrived.changes {
-        let row = arrived.row(Some(&principal), note, None, None);
+        stands.still(access).await?;
+        let row = arrived.row(Some(&stands.principal), note, None, None);
         access.audit.write(row).await.map_err(|_| away())?;
     }
-    let begun = Instant::now();
-    let response = next.run(with_caller(request, principal, note)).await;
-    access.holds_still(begun, &headers).await?;
+    stands.still(access).await?;
+    let response = next.run(with_caller(request, stands.principal.clone(), note)).await;
+    stands.still(access).await?;
     Ok(response)
 }
 
 /// The request with its body read: who sends it byte by byte must not outlive the recognition.
-async fn whole(request: Request) -> Result<Request, Problem> {
+pub(super) async fn whole(request: Request) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
     let slow = || Problem::new(StatusCode::REQUEST_TIMEOUT, "slow_body", "the body did not come in time");
     let large =
@@ -107,24 +151,16 @@ fn with_caller(mut request: Request, principal: Principal, note: &Note) -> Reque
 }
 
 /// Not recorded one by one: whoever guesses, or asks far too often, must not fill the disk.
-fn too_many_refused(access: &Access, standing: Standing) -> Response {
+fn too_many_refused(access: &Access, standing: rate::Standing) -> Response {
     metrics::counter!("credwatch_api_refused_unrecorded_total").increment(1);
     limited(standing, (access.clock)(), "too many requests were refused at this moment").into_response()
 }
 
-pub(crate) fn limited(standing: Standing, now: Micros, why: &'static str) -> Problem {
+pub(crate) fn limited(standing: rate::Standing, now: Micros, why: &'static str) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.rate", why).waiting(standing, now)
 }
 
 impl Access {
-    /// A key that was good when the request came may have been revoked while it waited.
-    async fn holds_still(&self, since: Instant, headers: &HeaderMap) -> Result<(), Problem> {
-        if since.elapsed() < keyring::FRESH {
-            return Ok(());
-        }
-        self.recognise(headers).await.map(drop)
-    }
-
     async fn recognise(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
         match brought(headers) {
             Brought::Nothing if self.door == Door::LocalIsOperator => Ok(Principal::local()),
@@ -134,15 +170,37 @@ impl Access {
                 "the authorization header holds no API key: one is cwk_, 16 hex digits, _ and 64 hex digits",
             )),
             Brought::Key(key) => self.holder_of(&key).await,
+            Brought::Token(token) => self.holder_of_token(&token).await,
         }
     }
 
-    async fn holder_of(&self, key: &Key) -> Result<Principal, Problem> {
-        let away = |error: KeyError| Problem::away("reading the keys", &error);
-        let (mut holders, now) = (self.keyring.holders().await.map_err(away)?, (self.clock)());
+    /// Our own tokens stand for the key that they were given to; others are an issuer's.
+    async fn holder_of_token(&self, token: &Jwt) -> Result<Principal, Problem> {
+        let now = (self.clock)();
+        let ours = self.minting.as_ref().map_or(Whose::NotOurs, |minting| minting.read(token, now));
+        match (ours, &self.issuer) {
+            (Whose::Key(id), _) => self.holder_again(&id).await,
+            (Whose::Expired, _) => Err(unauthorized("token_expired", "the token has expired")),
+            (Whose::NotOurs, Some(issuer)) => self.bearer_of(issuer, token).await,
+            (Whose::NotOurs, None) => Err(unauthorized("token_unknown", "the token is none of ours")),
+        }
+    }
+
+    /// Whose key this is now, for somebody who has proven to have it.
+    pub(super) async fn holder_again(&self, id: &KeyId) -> Result<Principal, Problem> {
+        let holders = self.keyring.get().await.map_err(|error| Problem::away("reading the keys", &error))?;
+        match recognise_again(&holders, id, (self.clock)()) {
+            Recognised::Good(holder) => Ok(Principal::holding(holder)),
+            other => Err(refusal(&other)),
+        }
+    }
+
+    pub(super) async fn holder_of(&self, key: &Key) -> Result<Principal, Problem> {
+        let away = |error: BookError| Problem::away("reading the keys", &error);
+        let (mut holders, now) = (self.keyring.get().await.map_err(away)?, (self.clock)());
         // Whoever guesses does not make the table be read at every guess.
         if recognise(&holders, key, now) == Recognised::Unknown && self.rates.look_again() {
-            holders = self.keyring.holders_now().await.map_err(away)?;
+            holders = self.keyring.get_now().await.map_err(away)?;
         }
         match recognise(&holders, key, now) {
             Recognised::Good(holder) => Ok(Principal::holding(holder)),
@@ -155,7 +213,7 @@ impl Access {
             return Ok(());
         }
         let admitted = self.rates.key(&principal.id());
-        admitted.map(drop).map_err(|standing| limited(standing, (self.clock)(), "this key asks too often"))
+        admitted.map(drop).map_err(|standing| limited(standing, (self.clock)(), "this caller asks too often"))
     }
 }
 

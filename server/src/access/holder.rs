@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use credwatch_schemas::access::{KeyChange, KeyRow, Reach, Role};
+use credwatch_schemas::access::{KeyChange, KeyRow, Reach, Role, reach};
 use credwatch_schemas::ids::KeyId;
 use credwatch_schemas::time::Micros;
 
@@ -22,8 +22,9 @@ pub struct Holder {
     pub created_by: String,
     pub expires_time: Option<Micros>,
     pub revoked_time: Option<Micros>,
-    hash: String,
+    hash: Option<String>,
     scram: Option<String>,
+    public_key: Option<String>,
 }
 
 /// What a key that somebody brings turns out to be.
@@ -52,30 +53,25 @@ pub(crate) fn holders(rows: &[KeyRow]) -> Holders {
 }
 
 fn created(row: &KeyRow) -> Option<Holder> {
-    let orgs = row.orgs.clone().unwrap_or_default();
-    let reach = match row.is_operator {
-        Some(true) => Reach::Operator,
-        _ if orgs.is_empty() => return None,
-        _ => Reach::Orgs(orgs.into_iter().collect()),
-    };
     (row.change == KeyChange::Created).then_some(())?;
     Some(Holder {
         id: row.key_id.clone(),
         name: row.name.clone().unwrap_or_default(),
         role: row.role?,
-        reach,
+        reach: reach(row.is_operator, row.orgs.as_deref())?,
         created_time: row.recorded_time,
         created_by: row.changed_by.clone(),
         expires_time: row.expires_time,
         revoked_time: None,
-        hash: row.hash.clone()?,
+        hash: row.hash.clone(),
         scram: row.scram.clone(),
+        public_key: row.public_key.clone(),
     })
 }
 
 /// Whose key it is at `now`. Only who has the whole key learns that it was revoked or has expired.
 pub(crate) fn recognise<'a>(holders: &'a Holders, key: &Key, now: Micros) -> Recognised<'a> {
-    match holders.get(&key.id()).filter(|holder| key.has_hash(&holder.hash)) {
+    match holders.get(&key.id()).filter(|holder| holder.hash.as_deref().is_some_and(|hash| key.has_hash(hash))) {
         None => Recognised::Unknown,
         Some(_) => recognise_again(holders, &key.id(), now),
     }
@@ -96,6 +92,11 @@ impl Holder {
     pub(super) fn scram(&self) -> Option<&str> {
         self.scram.as_deref()
     }
+
+    /// What a signature of its holder is checked against, in PEM.
+    pub(super) fn public_key(&self) -> Option<&str> {
+        self.public_key.as_deref()
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +115,7 @@ mod tests {
             name: Some("siem".into()),
             hash: Some(key.hash()),
             scram: None,
+            public_key: None,
             role: Some(Role::Exporter),
             is_operator: Some(false),
             orgs: Some(vec![OrgId::new("org_a")]),

@@ -2,40 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::SchemaRef;
-use credwatch_lake::{Change, Committed, Lake, LakeError, TableName, TableSnapshot};
-use credwatch_query::{Books, Limits, Params, QueryError, Session, TenantScope};
-use credwatch_schemas::access::{KEYS, KeyChange, KeyRow, Reach, Role};
+use credwatch_lake::{Lake, TableName};
+use credwatch_query::{Books, Ground, Limits, Params, QueryError, Session, TenantScope};
+use credwatch_schemas::access::{KeyChange, KeyRow, Reach, Role};
 use credwatch_schemas::ids::{KeyId, OrgId};
-use credwatch_schemas::rows::{from_batch, to_batch};
+use credwatch_schemas::rows::from_batch;
 use credwatch_schemas::time::Micros;
-use datafusion::error::DataFusionError;
-use datafusion::prelude::{SessionContext, col};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::holder::{Holder, Holders, holders};
 use super::key::Key;
-
-/// Losses against other writers before it is an error.
-const MOST_ATTEMPTS: u32 = 60;
+use super::public_key::PublicKey;
+use crate::book::{Book, BookError};
 
 #[derive(Debug, Error)]
 pub enum KeyError {
-    #[error("the lake has no table of keys yet: it comes with the first process of this version that writes the lake")]
-    NoTable,
     #[error(transparent)]
-    Lake(#[from] LakeError),
-    #[error("reading the keys")]
-    Read(#[from] DataFusionError),
-    #[error("a row of the table of keys is no key")]
+    Book(#[from] BookError),
+    #[error("a row of the audit says no use of a key")]
     Row(#[from] arrow::error::ArrowError),
     #[error("reading when keys were used")]
     Use(#[from] QueryError),
     #[error("drawing a key")]
     Draw(getrandom::Error),
-    #[error("other writers of the table of keys came first {MOST_ATTEMPTS} times")]
-    Contention,
 }
 
 /// What a new key is to be.
@@ -48,7 +39,8 @@ pub struct Draft {
 }
 
 /// A key for whoever looks: everything but what it is recognised by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Key)]
 pub struct KeyInfo {
     pub key_id: KeyId,
     pub name: String,
@@ -57,6 +49,9 @@ pub struct KeyInfo {
     pub orgs: Option<Vec<OrgId>>,
     pub created_time: Micros,
     pub created_by: String,
+    /// Whether it is proven by a signature, at the token endpoint, and not by a secret.
+    #[serde(default)]
+    pub is_signed: bool,
     pub expires_time: Option<Micros>,
     pub revoked_time: Option<Micros>,
     /// Of the last request that was recognised by it, as `audit` has it; null: never, or not since audit rows were kept.
@@ -75,29 +70,28 @@ pub enum Revoked {
 /// The table `keys` of a lake.
 #[derive(Debug, Clone)]
 pub struct Keys {
-    lake: Lake,
+    book: Book<KeyRow>,
 }
 
 impl Keys {
     pub fn new(lake: Lake) -> Self {
-        Self { lake }
+        Self { book: book(lake) }
     }
 
     /// Records a new key and gives it out; it cannot be had a second time. `by` is the principal.
     pub async fn create(&self, draft: &Draft, by: &str, now: Micros) -> Result<Key, KeyError> {
         let key = Key::draw().map_err(KeyError::Draw)?;
-        let row = KeyRow {
-            name: Some(draft.name.clone()),
-            hash: Some(key.hash()),
-            scram: Some(key.verifier()),
-            role: Some(draft.role),
-            is_operator: Some(draft.reach == Reach::Operator),
-            orgs: orgs(&draft.reach),
-            expires_time: draft.expires_time,
-            ..change(key.id(), KeyChange::Created, by, now)
-        };
-        self.record(&row, now).await?;
+        let row = KeyRow { hash: Some(key.hash()), scram: Some(key.verifier()), ..created(key.id(), draft, by, now) };
+        self.book.record(&row, now).await?;
         Ok(key)
+    }
+
+    /// Records a key without a secret: its holder signs for it, and it opens nothing but the token endpoint.
+    pub async fn register(&self, draft: &Draft, public: &PublicKey, by: &str, now: Micros) -> Result<KeyId, KeyError> {
+        let id = Key::draw().map_err(KeyError::Draw)?.id();
+        let row = KeyRow { public_key: Some(public.pem().to_owned()), ..created(id.clone(), draft, by, now) };
+        self.book.record(&row, now).await?;
+        Ok(id)
     }
 
     /// From here on the key opens nothing; servers know within a second.
@@ -106,15 +100,15 @@ impl Keys {
             None => Ok(Revoked::Unknown),
             Some(Holder { revoked_time: Some(time), .. }) => Ok(Revoked::Before(*time)),
             Some(_) => {
-                self.record(&change(id.clone(), KeyChange::Revoked, by, now), now).await?;
+                self.book.record(&change(id.clone(), KeyChange::Revoked, by, now), now).await?;
                 Ok(Revoked::Now)
             }
         }
     }
 
     /// All keys that ever were, the oldest first.
-    pub async fn list(&self) -> Result<Vec<KeyInfo>, KeyError> {
-        let used = self.last_used().await?;
+    pub async fn list(&self, ground: Option<Ground>, limits: Limits) -> Result<Vec<KeyInfo>, KeyError> {
+        let used = self.last_used(ground, limits).await?;
         let mut keys: Vec<KeyInfo> = self.holders().await?.into_values().map(|holder| info(holder, &used)).collect();
         keys.sort_by(|a, b| (a.created_time, &a.key_id).cmp(&(b.created_time, &b.key_id)));
         Ok(keys)
@@ -124,31 +118,20 @@ impl Keys {
         Ok(self.holders().await?.remove(id))
     }
 
-    pub(crate) async fn holders(&self) -> Result<Holders, KeyError> {
-        self.holders_in(&self.table().await?).await
+    async fn holders(&self) -> Result<Holders, KeyError> {
+        Ok(holders(&self.book.rows().await?))
     }
 
-    pub(crate) async fn table(&self) -> Result<TableSnapshot, KeyError> {
-        self.lake.table_snapshot(&TableName::Keys).await?.ok_or(KeyError::NoTable)
-    }
-
-    pub(crate) async fn holders_in(&self, table: &TableSnapshot) -> Result<Holders, KeyError> {
-        let rows = SessionContext::new().read_table(table.provider())?.sort(vec![col("seq").sort(true, false)])?;
-        let mut read: Vec<KeyRow> = Vec::new();
-        for batch in rows.collect().await? {
-            read.extend(from_batch::<KeyRow>(&batch)?);
-        }
-        Ok(holders(&read))
-    }
-
-    async fn last_used(&self) -> Result<BTreeMap<String, Micros>, KeyError> {
+    /// By a statement over the audit, which may be long: on the ground of statements, where there is one.
+    async fn last_used(&self, ground: Option<Ground>, limits: Limits) -> Result<BTreeMap<String, Micros>, KeyError> {
         #[derive(Deserialize)]
         struct Use {
             principal: String,
             last_used_time: Micros,
         }
-        let snapshot = self.lake.snapshot().await?;
-        let session = Session::open_with(&snapshot, TenantScope::Operator, Books::Open, Limits::default())?;
+        let snapshot = self.book.lake().snapshot().await.map_err(BookError::from)?;
+        let session = Session::open_with(&snapshot, TenantScope::Operator, Books::Open, limits)?;
+        let session = ground.into_iter().fold(session, Session::on);
         let sql = "SELECT principal, max(time) AS last_used_time FROM audit WHERE principal IS NOT NULL AND status <> 401 GROUP BY principal";
         let mut used = BTreeMap::new();
         for batch in session.run(sql, Params::None).await?.collect().await? {
@@ -157,17 +140,20 @@ impl Keys {
         }
         Ok(used)
     }
+}
 
-    async fn record(&self, row: &KeyRow, now: Micros) -> Result<(), KeyError> {
-        let schema: &SchemaRef = &KEYS;
-        let rows = to_batch(schema, std::slice::from_ref(row))?;
-        for _ in 0..MOST_ATTEMPTS {
-            let change = Change { append: vec![rows.clone()], ..Change::default() };
-            if let Committed::Done { .. } = self.lake.commit(&TableName::Keys, change, now).await? {
-                return Ok(());
-            }
-        }
-        Err(KeyError::Contention)
+pub(super) fn book(lake: Lake) -> Book<KeyRow> {
+    Book::new(lake, TableName::Keys)
+}
+
+fn created(key_id: KeyId, draft: &Draft, by: &str, now: Micros) -> KeyRow {
+    KeyRow {
+        name: Some(draft.name.clone()),
+        role: Some(draft.role),
+        is_operator: Some(draft.reach == Reach::Operator),
+        orgs: orgs(&draft.reach),
+        expires_time: draft.expires_time,
+        ..change(key_id, KeyChange::Created, by, now)
     }
 }
 
@@ -181,6 +167,7 @@ fn change(key_id: KeyId, change: KeyChange, by: &str, now: Micros) -> KeyRow {
         name: None,
         hash: None,
         scram: None,
+        public_key: None,
         role: None,
         is_operator: None,
         orgs: None,
@@ -188,7 +175,7 @@ fn change(key_id: KeyId, change: KeyChange, by: &str, now: Micros) -> KeyRow {
     }
 }
 
-fn orgs(reach: &Reach) -> Option<Vec<OrgId>> {
+pub(crate) fn orgs(reach: &Reach) -> Option<Vec<OrgId>> {
     match reach {
         Reach::Operator => None,
         Reach::Orgs(orgs) => Some(orgs.iter().cloned().collect()),
@@ -197,6 +184,7 @@ fn orgs(reach: &Reach) -> Option<Vec<OrgId>> {
 
 fn info(holder: Holder, used: &BTreeMap<String, Micros>) -> KeyInfo {
     KeyInfo {
+        is_signed: holder.public_key().is_some(),
         last_used_time: used.get(&format!("key:{}", holder.id)).copied(),
         key_id: holder.id,
         name: holder.name,

@@ -10,12 +10,15 @@ mod audit_log;
 mod bearer;
 mod caller;
 mod gate;
+mod grants;
 mod holder;
 mod key;
-mod keyring;
 mod keys;
 mod note;
+pub(crate) mod oauth;
+mod oidc;
 mod principal;
+mod public_key;
 mod rate;
 mod resident;
 mod scram;
@@ -23,17 +26,27 @@ mod scram;
 use std::sync::Arc;
 
 use credwatch_lake::Lake;
+use credwatch_schemas::access::{GrantRow, KeyRow};
 use credwatch_schemas::time::Micros;
 
+use crate::book::Fresh;
 use crate::problem::Problem;
 pub(crate) use arrived::Arrived;
 pub use audit_log::AuditLog;
 pub(crate) use caller::{Caller, Permit};
 pub(crate) use gate::{challenge, gate, limited};
+use grants::standing;
+pub use grants::{Grant, GrantError, GrantInfo, Grants, NewGrant, NoGrant};
 pub use holder::Holder;
+use holder::{Holders, holders};
 pub use key::{Key, Unreadable};
-use keyring::Keyring;
+pub(crate) use keys::orgs;
 pub use keys::{Draft, KeyError, KeyInfo, Keys, Revoked};
+pub use oauth::Minting;
+use oauth::Replays;
+pub(crate) use oauth::TOKEN;
+pub use oidc::{Issuer, IssuerError, Trust};
+pub use public_key::{NotPublic, PublicKey};
 use rate::Rates;
 pub(crate) use rate::Standing;
 pub(crate) use resident::Resident;
@@ -55,7 +68,13 @@ pub enum Door {
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
     door: Door,
-    keyring: Arc<Keyring>,
+    keyring: Arc<Fresh<KeyRow, Holders>>,
+    grants: Arc<Fresh<GrantRow, Vec<Grant>>>,
+    /// Whose tokens count besides keys, if anybody's.
+    issuer: Option<Arc<Issuer>>,
+    /// What makes tokens for keys, where this server can.
+    minting: Option<Arc<Minting>>,
+    replays: Arc<Replays>,
     rates: Arc<Rates>,
     audit: AuditLog,
     /// What names that nobody has are asked with; see [`scram`].
@@ -68,16 +87,32 @@ impl Access {
         let mut mock = [0; 32];
         // Without randomness there are no keys either: this only hides which names exist.
         getrandom::fill(&mut mock).unwrap_or_default();
-        let (keyring, rates) = (Arc::new(Keyring::new(lake)), Arc::default());
-        Self { door, keyring, rates, audit, mock: Arc::new(mock), clock }
+        Self {
+            door,
+            keyring: Arc::new(Fresh::new(keys::book(lake.clone()), holders)),
+            grants: Arc::new(Fresh::new(grants::book(lake), standing)),
+            issuer: None,
+            minting: None,
+            replays: Arc::default(),
+            rates: Arc::default(),
+            audit,
+            mock: Arc::new(mock),
+            clock,
+        }
     }
 
-    /// A change of a finding costs every detector a second look, so one principal makes few of them.
+    pub(crate) fn trust(&mut self, issuer: Issuer) {
+        self.issuer = Some(Arc::new(issuer));
+    }
+
+    pub(crate) fn mint_with(&mut self, minting: Minting) {
+        self.minting = Some(Arc::new(minting));
+    }
+
+    /// A change costs others a second look, so one principal makes few of them.
     pub(crate) fn admit_change(&self, permit: &Permit) -> Result<(), Problem> {
         let changes = self.rates.change(&permit.principal());
-        changes
-            .map(drop)
-            .map_err(|standing| limited(standing, (self.clock)(), "too many changes of findings at this moment"))
+        changes.map(drop).map_err(|standing| limited(standing, (self.clock)(), "too many changes at this moment"))
     }
 
     /// Where a reader stands who pulls one more page; `Err` when it is one too many.

@@ -5,24 +5,30 @@ use std::num::NonZeroU32;
 
 use axum::http::{HeaderMap, HeaderValue};
 use credwatch_schemas::time::{Micros, SECOND};
-use governor::clock::{Clock, DefaultClock};
+use governor::clock::Clock;
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
+
+#[cfg(not(test))]
+type Ticking = governor::clock::DefaultClock;
+/// In tests no time passes, however slow the machine is: who has asked enough never may again.
+#[cfg(test)]
+type Ticking = governor::clock::FakeRelativeClock;
 
 /// The rates, each as requests a second in the long run and requests at once.
 #[derive(Debug)]
 pub(super) struct Rates {
     /// Everything that a key asks.
-    keys: Rate,
+    keys: Rate<Ticking>,
     /// Changes of findings: each makes the engine look again before it commits.
-    changes: Rate,
+    changes: Rate<Ticking>,
     /// Pages that are pulled: so many that a backlog of a thousand rows a page takes its time from the disk.
-    pulls: Rate,
+    pulls: Rate<Ticking>,
     /// All refused attempts together.
-    refused: Rate,
+    refused: Rate<Ticking>,
     /// Looks into the table of keys for keys that are not known.
-    second_looks: Rate,
+    second_looks: Rate<Ticking>,
 }
 
 impl Default for Rates {
@@ -72,7 +78,7 @@ impl Rates {
 
 /// One rate of many principals. Those that are asked for stand in the table of keys, so what it holds is bounded by them.
 #[derive(Debug)]
-struct Rate<C: Clock = DefaultClock> {
+struct Rate<C: Clock> {
     limiter: RateLimiter<String, DefaultKeyedStateStore<String>, C, StateInformationMiddleware>,
     a_second: u32,
     at_once: u32,
@@ -87,9 +93,9 @@ pub(crate) struct Standing {
     reset_in: u32,
 }
 
-impl Rate {
+impl Rate<Ticking> {
     fn of(a_second: NonZeroU32, at_once: NonZeroU32) -> Self {
-        Self::with_clock(a_second, at_once, DefaultClock::default())
+        Self::with_clock(a_second, at_once, Ticking::default())
     }
 }
 
@@ -188,7 +194,7 @@ mod tests {
         let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
         for (rate, before, between) in [
             (&rates.keys, "", " requests a second for each key in the long run, "),
-            (&rates.changes, "changes of findings ", " a second, "),
+            (&rates.changes, "changes of findings, keys, grants and saved queries ", " a second, "),
             (&rates.pulls, "pulls ", " a second, "),
             (&rates.refused, "refusals beyond ", " a second ("),
         ] {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::arrived::Arrived;
 use super::caller::Caller;
 use super::gate::{away, unauthorized};
-use super::holder::{Recognised, recognise_again};
+use super::holder::Recognised;
 use super::note::Note;
 use super::principal::Principal;
 use super::scram::{Asked, Verifier};
@@ -69,9 +69,9 @@ fn unproven() -> Problem {
 impl Access {
     /// Somebody claims to have the key of this id. Also who does not exist is asked.
     pub(crate) async fn claim(&self, id: KeyId, client_first: &[u8]) -> Result<Claim, Problem> {
-        let mut holders = self.keyring.holders().await.map_err(|error| Problem::away("reading the keys", &error))?;
+        let mut holders = self.keyring.get().await.map_err(|error| Problem::away("reading the keys", &error))?;
         if !holders.contains_key(&id) && self.rates.look_again() {
-            holders = self.keyring.holders_now().await.map_err(|error| Problem::away("reading the keys", &error))?;
+            holders = self.keyring.get_now().await.map_err(|error| Problem::away("reading the keys", &error))?;
         }
         let kept = holders.get(&id).and_then(|holder| Verifier::parse(holder.scram()?));
         let verifier = kept.unwrap_or_else(|| Verifier::of_nobody(id.as_str(), &self.mock));
@@ -146,11 +146,9 @@ impl Access {
     }
 
     async fn recognise_again(&self, resident: &Resident) -> Result<Principal, Problem> {
-        let Some(id) = &resident.0 else { return Ok(Principal::local()) };
-        let holders = self.keyring.holders().await.map_err(|error| Problem::away("reading the keys", &error))?;
-        match recognise_again(&holders, id, (self.clock)()) {
-            Recognised::Good(holder) => Ok(Principal::holding(holder)),
-            other => Err(refusal(&other)),
+        match &resident.0 {
+            None => Ok(Principal::local()),
+            Some(id) => self.holder_again(id).await,
         }
     }
 

@@ -67,6 +67,18 @@ impl Asked {
         Vocabulary::parse(&word).ok_or_else(|| bad(format!("format is one of {words}")))
     }
 
+    /// For answers that are JSON as a whole.
+    pub(crate) fn format_in_json(&mut self) -> Result<Vocabulary, Problem> {
+        let format = self.format()?;
+        let lines = || {
+            bad(format!(
+                "format={} is lines of text: it is had from /v1/events and /v1/findings/revisions",
+                format.as_str()
+            ))
+        };
+        if format.is_json() { Ok(format) } else { Err(lines()) }
+    }
+
     pub(crate) fn flag(&mut self, name: &'static str) -> Result<Option<bool>, Problem> {
         let Some(word) = self.one(name)? else { return Ok(None) };
         word.parse().map(Some).map_err(|_| bad(format!("{name} is true or false")))

@@ -10,6 +10,7 @@ use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use credwatch_schemas::time::Micros;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::asked::{Asked, MOST_ROWS, limit};
 use super::logs::WAIT;
@@ -20,7 +21,8 @@ use super::walk::Wish;
 use crate::api::Api;
 use crate::problem::Problem;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AuditEventsRequest)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Body {
     limit: Option<usize>,
@@ -28,6 +30,8 @@ pub(crate) struct Body {
     cursor: Option<String>,
 }
 
+/// The same events in the shape of the 1Password Events API.
+#[utoipa::path(post, path = "/api/v2/auditevents", tag = "pull", params(("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("kind" = Option<Vec<String>>, Query, description = "Only these kinds; may stand more than once."), ("wait" = Option<u32>, Query, description = "Wait up to so many seconds, 0 to 30, for something new."), ("format" = Option<String>, Query, description = "canonical, ocsf, ecs, otlp, cef or leef; the last two as lines.")), request_body = Body, responses((status = OK, body = Object)))]
 pub(crate) async fn page(
     State(api): State<Api>,
     reader: Reader,
@@ -39,7 +43,7 @@ pub(crate) async fn page(
     let filter = Filter { kinds: asked.kinds()?, ..Filter::default() };
     let limit = rows(&api, &body).await?;
     let visit = Visit {
-        wish: Wish::new(Stream::Events, reader.scope(), filter, asked.format()?, limit),
+        wish: Wish::new(Stream::Events, reader.scope(), filter, asked.format_in_json()?, limit),
         cursor: body.cursor,
         since: body.start_time,
         wait: Duration::from_secs(asked.wait()?.unwrap_or(WAIT)),

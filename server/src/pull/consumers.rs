@@ -22,6 +22,7 @@ use datafusion::scalar::ScalarValue;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::asked::{Asked, bad};
 use super::cursor::{Cursor, Walk};
@@ -40,12 +41,15 @@ const MOST_FILES: usize = 64;
 /// Attempts against other writers of the table.
 const MOST_ATTEMPTS: usize = 20;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Offset)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Offset {
     cursor: String,
 }
 
+/// A cursor that is kept for a client, and how far behind it is.
+#[utoipa::path(get, path = "/v1/consumers/{name}/offset", tag = "pull", params(("name" = String, Path), ("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's.")), responses((status = OK, body = Object)))]
 pub(crate) async fn read(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -60,6 +64,8 @@ pub(crate) async fn read(
     }
 }
 
+/// Keeps a cursor for a client.
+#[utoipa::path(put, path = "/v1/consumers/{name}/offset", tag = "pull", params(("name" = String, Path), ("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("if-match" = Option<String>, Header, description = "The ETag as it was read."), ("if-none-match" = Option<String>, Header, description = "`*` for a new consumer.")), request_body = Offset, responses((status = OK, body = Object)))]
 pub(crate) async fn write(
     State(api): State<Api>,
     Path(name): Path<String>,

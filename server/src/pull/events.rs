@@ -18,6 +18,8 @@ use crate::problem::Problem;
 
 const PATH: &str = "/v1/events";
 
+/// Events in the order in which they became durable.
+#[utoipa::path(get, path = "/v1/events", tag = "pull", params(("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("limit" = Option<u32>, Query, description = "Rows of a page, 1 to 1000."), ("kind" = Option<Vec<String>>, Query, description = "Only these kinds; may stand more than once."), ("since" = Option<String>, Query, description = "Begin with what became durable at that time or later: RFC 3339, or seconds."), ("wait" = Option<u32>, Query, description = "Wait up to so many seconds, 0 to 30, for something new."), ("format" = Option<String>, Query, description = "canonical, ocsf, ecs, otlp, cef or leef; the last two as lines."), ("until" = Option<String>, Query, description = "Stop before what became durable at that time."), ("cursor" = Option<String>, Query, description = "Go on from here.")), responses((status = OK, description = "`items`, and `cursor`: where to go on from. With `accept: application/x-ndjson` lines, and the cursor in `x-cursor`.", content((Object = "application/json"), (String = "application/x-ndjson"), (String = "text/plain")))))]
 pub(crate) async fn page(
     State(api): State<Api>,
     reader: Reader,
@@ -49,7 +51,11 @@ pub(crate) async fn stopping(
     };
     asked.nothing_left()?;
     let visited = visit.go(api, &reader.permit).await?;
-    let mut response = if wants_lines(headers) { lines(&visited) } else { object(&visited) };
+    let mut response = match vocabulary.is_json() {
+        false => lines(&visited, "text/plain; charset=utf-8"),
+        true if wants_lines(headers) => lines(&visited, "application/x-ndjson"),
+        true => object(&visited),
+    };
     if visited.page.has_more {
         let mut words = words(&visit.wish, reader.org, limit);
         words.push(("cursor", visited.cursor));
@@ -77,12 +83,12 @@ fn wants_lines(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("application/x-ndjson"))
 }
 
-fn lines(visited: &Visited) -> Response {
+fn lines(visited: &Visited, kind: &'static str) -> Response {
     let mut body = visited.page.items.join(&b'\n');
     if !body.is_empty() {
         body.push(b'\n');
     }
-    let mut response = ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response();
+    let mut response = ([(header::CONTENT_TYPE, kind)], body).into_response();
     let told = [("x-cursor", visited.cursor.as_str()), ("x-has-more", truth(visited.page.has_more))];
     for (name, value) in told {
         if let Ok(value) = HeaderValue::try_from(value) {

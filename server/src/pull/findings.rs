@@ -14,6 +14,8 @@ use crate::problem::Problem;
 
 const PATH: &str = "/v1/findings/revisions";
 
+/// Every revision of every finding, in the order in which they became durable.
+#[utoipa::path(get, path = "/v1/findings/revisions", tag = "pull", params(("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("limit" = Option<u32>, Query, description = "Rows of a page, 1 to 1000."), ("since" = Option<String>, Query, description = "Begin with what became durable at that time or later: RFC 3339, or seconds."), ("wait" = Option<u32>, Query, description = "Wait up to so many seconds, 0 to 30, for something new."), ("format" = Option<String>, Query, description = "canonical, ocsf, ecs, otlp, cef or leef; the last two as lines."), ("cursor" = Option<String>, Query, description = "Go on from here."), ("provisional" = Option<bool>, Query, description = "false leaves out what late events may still change.")), responses((status = OK, description = "`items`, and `cursor`: where to go on from. With `accept: application/x-ndjson` lines, and the cursor in `x-cursor`.", content((Object = "application/json"), (String = "application/x-ndjson"), (String = "text/plain")))))]
 pub(crate) async fn page(
     State(api): State<Api>,
     reader: Reader,

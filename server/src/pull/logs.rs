@@ -25,6 +25,8 @@ const PATH: &str = "/api/v1/logs";
 /// How long a client waits that has read everything and does not say how long.
 pub(crate) const WAIT: u64 = 10;
 
+/// The same events in the shape of Okta's System Log.
+#[utoipa::path(get, path = "/api/v1/logs", tag = "pull", params(("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("limit" = Option<u32>, Query, description = "Rows of a page, 1 to 1000."), ("kind" = Option<Vec<String>>, Query, description = "Only these kinds; may stand more than once."), ("since" = Option<String>, Query, description = "Begin with what became durable at that time or later: RFC 3339, or seconds."), ("wait" = Option<u32>, Query, description = "Wait up to so many seconds, 0 to 30, for something new."), ("format" = Option<String>, Query, description = "canonical, ocsf, ecs, otlp, cef or leef; the last two as lines."), ("until" = Option<String>, Query, description = "Stop before what became durable at that time."), ("after" = Option<String>, Query, description = "Go on from here."), ("sortOrder" = Option<String>, Query, description = "ASCENDING.")), responses((status = OK, body = Vec<Object>, description = "The next page is the `Link` header's.")))]
 pub(crate) async fn page(State(api): State<Api>, reader: Reader, uri: Uri) -> Result<Response, Problem> {
     let mut asked = Asked::of(&uri);
     let filter = Filter { kinds: asked.kinds()?, until: asked.time("until")?, without_provisional: false };
@@ -33,7 +35,7 @@ pub(crate) async fn page(State(api): State<Api>, reader: Reader, uri: Uri) -> Re
     }
     let (limit, wait) = (asked.limit()?, asked.wait()?);
     let visit = Visit {
-        wish: Wish::new(Stream::Events, reader.scope(), filter, asked.format()?, limit.unwrap_or(MOST_ROWS)),
+        wish: Wish::new(Stream::Events, reader.scope(), filter, asked.format_in_json()?, limit.unwrap_or(MOST_ROWS)),
         cursor: asked.one("after")?,
         since: asked.time("since")?,
         wait: Duration::from_secs(wait.unwrap_or(WAIT)),

@@ -36,18 +36,21 @@ mod windows;
 
 use std::sync::OnceLock;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use credwatch_lake::Lake;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::api::Api;
 use crate::problem::Problem;
+pub(crate) use buffer::Buffer;
 pub(crate) use link::is_base;
+pub(crate) use page::Page;
+pub(crate) use stream::{Filter, Stream};
+pub(crate) use walk::{Wish, highest_seq, retention};
 
-use buffer::Buffer;
 use cursor::CursorKey;
 use news::News;
 
@@ -74,19 +77,24 @@ impl Pull {
         self.base.get_or_init(|| base.trim_end_matches('/').to_owned());
     }
 
+    /// None where a listener on every address was not told what it is reached by.
+    pub(crate) fn known_base(&self) -> Option<&str> {
+        self.base.get().map(String::as_str)
+    }
+
     fn base(&self) -> &str {
         self.base.get().map_or("http://localhost", String::as_str)
     }
 }
 
-pub(crate) fn routes(api: &Api) -> Router<Api> {
-    Router::new()
-        .route("/v1/events", get(events::page))
-        .route("/v1/findings/revisions", get(findings::page))
-        .route("/api/v1/logs", get(logs::page))
-        .route("/api/v2/auditevents", post(auditevents::page))
-        .route("/v1/windows/{minute}", get(windows::window))
-        .route("/v1/consumers/{name}/offset", get(consumers::read).put(consumers::write))
+pub(crate) fn routes(api: &Api) -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(events::page))
+        .routes(routes!(findings::page))
+        .routes(routes!(logs::page))
+        .routes(routes!(auditevents::page))
+        .routes(routes!(windows::window))
+        .routes(routes!(consumers::read, consumers::write))
         .layer(from_fn_with_state(api.clone(), sending::send))
 }
 

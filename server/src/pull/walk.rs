@@ -23,6 +23,7 @@ use super::span::{Span, View, later};
 use super::start;
 use super::stream::{Filter, Stream};
 use crate::problem::Problem;
+use crate::push::{Head, Wrap, bare};
 
 /// A request that found nothing for so long answers with where it stands.
 const LONGEST_WORK: Duration = Duration::from_secs(4);
@@ -34,6 +35,8 @@ pub(crate) struct Wish {
     pub(crate) vocabulary: Vocabulary,
     pub(crate) limit: usize,
     pub(crate) most_bytes: usize,
+    /// What is put around each row, for those who are sent them.
+    pub(crate) wrap: Wrap,
 }
 
 /// How far a stream goes in one snapshot.
@@ -55,7 +58,7 @@ impl Wish {
         vocabulary: Vocabulary,
         limit: usize,
     ) -> Self {
-        Self { view: View { stream, scope, filter }, vocabulary, limit, most_bytes: MOST_BYTES }
+        Self { view: View { stream, scope, filter }, vocabulary, limit, most_bytes: MOST_BYTES, wrap: bare }
     }
 
     /// The next page above `position`.
@@ -103,11 +106,13 @@ impl Wish {
         match self.view.stream {
             Stream::Events => {
                 let events = StoredEvent::of_rows(&slice).map_err(|error| unwritable(&error))?;
-                events.iter().map(|one| self.vocabulary.event(one).map_err(|error| unwritable(&error))).collect()
+                let written = |one| Ok((self.wrap)(&Head::of_event(one), self.vocabulary.event(one)?));
+                events.iter().map(|one| written(one).map_err(|error: serde_json::Error| unwritable(&error))).collect()
             }
             Stream::Findings => {
                 let findings: Vec<Finding> = rows::from_batch(&slice).map_err(|error| unwritable(&error))?;
-                findings.iter().map(|one| self.vocabulary.finding(one).map_err(|error| unwritable(&error))).collect()
+                let written = |one| Ok((self.wrap)(&Head::of_finding(one), self.vocabulary.finding(one)?));
+                findings.iter().map(|one| written(one).map_err(|error: serde_json::Error| unwritable(&error))).collect()
             }
         }
     }

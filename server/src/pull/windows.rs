@@ -23,6 +23,8 @@ use crate::problem::Problem;
 /// Of a whole minute, as it is written.
 const MOST_BYTES: usize = 32 << 20;
 
+/// Everything that became durable in one minute, once that minute can no longer change.
+#[utoipa::path(get, path = "/v1/windows/{minute}", tag = "pull", params(("minute" = String, Path, description = "Such as 2026-06-01T09:14Z."), ("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("kind" = Option<Vec<String>>, Query, description = "Only these kinds; may stand more than once."), ("format" = Option<String>, Query, description = "canonical, ocsf, ecs, otlp, cef or leef; the last two as lines.")), responses((status = OK, body = Vec<Object>), (status = NOT_MODIFIED, description = "It is what `if-none-match` says.")))]
 pub(crate) async fn window(
     State(api): State<Api>,
     Path(minute): Path<String>,
@@ -34,7 +36,7 @@ pub(crate) async fn window(
     let end = begin.plus(MINUTE);
     let mut asked = Asked::of(&uri);
     let filter = Filter { kinds: asked.kinds()?, until: Some(end), without_provisional: false };
-    let wish = Wish::new(Stream::Events, reader.scope(), filter, asked.format()?, usize::MAX);
+    let wish = Wish::new(Stream::Events, reader.scope(), filter, asked.format_in_json()?, usize::MAX);
     asked.nothing_left()?;
     let snapshot = api.snapshot(&reader.permit).await?;
     if sealed_before(&snapshot).is_none_or(|settled| settled < end) {

@@ -18,21 +18,26 @@ use credwatch_schemas::access::Right;
 use futures::TryStreamExt;
 use serde::Deserialize;
 use tokio::time::Instant;
+use utoipa::IntoParams;
 
-use crate::access::Caller;
+use crate::access::{Caller, Permit};
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::handing_out::{Running, Unwritten, Writer, handed_out};
 use crate::problem::Problem;
 use crate::statements::{Ended, NotNow, Report};
-use statement::{Statement, params, query_id};
+pub(crate) use statement::Statement;
+use statement::query_id;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     org: Option<String>,
 }
 
+/// Runs one statement that reads.
+#[utoipa::path(post, path = "/v1/sql", tag = "sql", params(Asked), request_body = Statement, responses((status = OK, description = "The rows, in the format that was asked for; `x-query-id` names the statement.", content((serde_json::Value = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"), (Vec<u8> = "application/vnd.apache.arrow.stream"), (Vec<u8> = "application/vnd.apache.parquet")))))]
 pub(crate) async fn run(
     State(api): State<Api>,
     caller: Caller,
@@ -43,11 +48,16 @@ pub(crate) async fn run(
     let Json(statement) =
         body.map_err(|rejection| Problem::new(rejection.status(), "bad_body", rejection.body_text()))?;
     let permit = caller.within(asked.org.as_deref())?.may(Right::RunSql)?;
+    answer(&api, &permit, statement).await
+}
+
+/// Runs it for somebody who may, and answers as it goes.
+pub(crate) async fn answer(api: &Api, permit: &Permit, statement: Statement) -> Result<Response, Problem> {
     permit.says(&format!("{}, params: {}", statement.sql, statement.params));
     let limits = statement.limits(api.limits)?;
     let turn = api.statements.begin(query_id(statement.query_id)?, permit.principal()).map_err(not_now)?;
-    let params = params(statement.params)?;
-    let session = Session::open_with(&api.snapshot(&permit).await?, permit.scope().clone(), permit.books(), limits)?;
+    let params = Params::try_from(statement.params)?;
+    let session = Session::open_with(&api.snapshot(permit).await?, permit.scope().clone(), permit.books(), limits)?;
     let session = session.on(turn.ground()?);
     let stopped = turn.stopped();
     let begun = tokio::select! {
@@ -84,7 +94,8 @@ async fn begin(session: &Session, sql: &str, params: Params) -> Result<(QueryStr
     Ok((rows, first))
 }
 
-/// `GET /v1/sql/{query_id}`: how far a statement of the caller's own is, or how it ended.
+/// How far a statement of the caller's own is, or how it ended.
+#[utoipa::path(get, path = "/v1/sql/{query_id}", tag = "sql", params(("query_id" = String, Path)), responses((status = OK, body = Report)))]
 pub(crate) async fn report(
     State(api): State<Api>,
     caller: Caller,
@@ -94,7 +105,8 @@ pub(crate) async fn report(
     api.statements.report(&id, &permit.principal()).map(Json).ok_or_else(|| unknown(&id))
 }
 
-/// `DELETE /v1/sql/{query_id}`: stops a statement of the caller's own.
+/// Stops a statement of the caller's own.
+#[utoipa::path(delete, path = "/v1/sql/{query_id}", tag = "sql", params(("query_id" = String, Path)), responses((status = OK, body = Report)))]
 pub(crate) async fn cancel(
     State(api): State<Api>,
     caller: Caller,

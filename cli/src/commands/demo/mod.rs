@@ -78,7 +78,7 @@ async fn show(setting: &Setting, asked: &Demo, folder: &Path, running: &mut Runn
     upkeep::start(running, &source.lake, &board, setting.configuration.upkeep, Writes::Records);
     running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     serve::detect(running, &lake, &registry, &board, nudge, tell);
-    serve::api(running, lake, registry, board, &Entrance::local(asked.port))?;
+    serve::api(running, lake, registry, board, &Entrance::local(asked.port), |api| api)?;
     eprintln!("live traffic with {incidents} incidents is on its way; Ctrl-C stops");
     let (name, ended) = running.ended().await;
     ended.and_then(|()| Err(anyhow!("it ended by itself"))).context(name)

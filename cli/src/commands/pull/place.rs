@@ -66,6 +66,9 @@ impl Vocabulary {
             Self::Canonical => "canonical",
             Self::Ocsf => "ocsf",
             Self::Ecs => "ecs",
+            Self::Otlp => "otlp",
+            Self::Cef => "cef",
+            Self::Leef => "leef",
         }
     }
 }

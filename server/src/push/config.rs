@@ -1,0 +1,188 @@
+//! A sink as it is configured. Reading it touches files with secrets and nothing else.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use credwatch_export::Vocabulary;
+use credwatch_query::TenantScope;
+use credwatch_schemas::ids::OrgId;
+use ipnet::IpNet;
+use reqwest::Url;
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::destination::{Elastic, Folder, Otlp, Splunk, Syslog, To, Webhook};
+use super::forward::Forwarder;
+use super::outbound::Outbound;
+use crate::pull::Stream;
+
+/// One `[[sinks]]` of the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Its place is kept under this name.
+    pub name: String,
+    pub to: Kind,
+    /// Where it is: an address, or a folder.
+    pub url: String,
+    #[serde(default)]
+    pub stream: Which,
+    /// Only this org's rows; absent: everybody's.
+    pub org: Option<OrgId>,
+    /// canonical, ocsf, ecs, otlp, cef or leef; default: what the other side expects.
+    pub format: Option<String>,
+    /// Where a sink begins that the lake does not know.
+    #[serde(default)]
+    pub start: Start,
+    /// A file with what it asks for: a token, an API key, `user:password`, or the secret of a webhook's signature.
+    pub secret_file: Option<PathBuf>,
+    /// Elasticsearch: the index or data stream.
+    pub index: Option<String>,
+    /// Splunk: whether rows count only once the indexers have acknowledged them.
+    #[serde(default = "yes")]
+    pub acknowledge: bool,
+    /// PEM: who may sign its certificate, besides the authorities that everybody trusts.
+    pub ca_file: Option<PathBuf>,
+    /// Private addresses that it may be at; others than public ones are refused otherwise.
+    #[serde(default)]
+    pub allow: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    SplunkHec,
+    Elasticsearch,
+    Webhook,
+    Otlp,
+    Syslog,
+    Folder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    #[default]
+    Events,
+    Findings,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// With the oldest row that there is.
+    #[default]
+    Beginning,
+    /// With what becomes durable from now on.
+    Now,
+}
+
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    #[error("a sink's name is 1 to 64 letters, digits, dots, dashes and underscores, and {0:?} is not")]
+    Name(String),
+    #[error("two sinks are named {0:?}: each keeps its place under its name")]
+    Twice(String),
+    #[error("sink {0:?}: {1}")]
+    Sink(String, String),
+    #[error("sink {name:?}: reading {path:?}")]
+    File { name: String, path: PathBuf, source: std::io::Error },
+}
+
+/// What forwards to all of them; each needs a name of its own, because its place is kept under it.
+pub fn forwarders(sinks: &[Config]) -> Result<Vec<Forwarder>, ConfigError> {
+    let mut names = BTreeSet::new();
+    if let Some(twice) = sinks.iter().find(|sink| !names.insert(&sink.name)) {
+        return Err(ConfigError::Twice(twice.name.clone()));
+    }
+    sinks.iter().map(Config::forwarder).collect()
+}
+
+impl Config {
+    /// What forwards it, with its secrets read.
+    pub fn forwarder(&self) -> Result<Forwarder, ConfigError> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.bytes().all(is_plain) {
+            return Err(ConfigError::Name(self.name.clone()));
+        }
+        Ok(Forwarder {
+            name: self.name.clone(),
+            stream: self.stream.of(),
+            scope: self.org.clone().map_or(TenantScope::Operator, TenantScope::Org),
+            vocabulary: self.vocabulary()?,
+            start: self.start,
+            to: self.destination()?,
+        })
+    }
+
+    fn vocabulary(&self) -> Result<Vocabulary, ConfigError> {
+        let usual = match self.to {
+            Kind::SplunkHec | Kind::Webhook | Kind::Folder => Vocabulary::Canonical,
+            Kind::Elasticsearch => Vocabulary::Ecs,
+            Kind::Otlp => Vocabulary::Otlp,
+            Kind::Syslog => Vocabulary::Cef,
+        };
+        let Some(word) = &self.format else { return Ok(usual) };
+        let known = Vocabulary::parse(word).ok_or_else(|| self.wrong(&format!("there is no format {word:?}")))?;
+        let fits = match self.to {
+            Kind::Otlp => known == Vocabulary::Otlp,
+            Kind::Syslog | Kind::Folder => true,
+            Kind::SplunkHec | Kind::Webhook | Kind::Elasticsearch => known.is_json(),
+        };
+        if fits { Ok(known) } else { Err(self.wrong(&format!("format {word:?} is not for this kind of sink"))) }
+    }
+
+    fn destination(&self) -> Result<To, ConfigError> {
+        let wrong = |why: String| self.wrong(&why);
+        if self.to == Kind::Folder {
+            return Ok(To::Folder(Folder::new(Path::new(&self.url))));
+        }
+        let url: Url = self.url.parse().map_err(|_| wrong(format!("{:?} is no address", self.url)))?;
+        let ca = self.ca_file.as_deref().map(|path| self.read(path)).transpose()?;
+        let allow: Result<Vec<IpNet>, String> = self.allow.iter().map(|text| net(text)).collect();
+        let outbound = Outbound::new(allow.map_err(wrong)?, ca);
+        let secret = self.secret_file.as_deref().map(|path| self.read(path)).transpose()?;
+        let secret = secret.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+        let made = match self.to {
+            Kind::SplunkHec => Splunk::new(&url, secret, self.acknowledge, &outbound).map(To::Splunk),
+            Kind::Elasticsearch => Elastic::new(&url, self.index.as_deref(), secret, &outbound).map(To::Elastic),
+            Kind::Webhook => Webhook::new(&url, secret, &outbound).map(To::Webhook),
+            Kind::Otlp => Otlp::new(&url, secret, &outbound).map(To::Otlp),
+            Kind::Syslog => Syslog::new(&url, outbound).map(To::Syslog),
+            Kind::Folder => unreachable!("it was made above"),
+        };
+        made.map_err(wrong)
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, ConfigError> {
+        std::fs::read(path).map_err(|source| ConfigError::File {
+            name: self.name.clone(),
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn wrong(&self, why: &str) -> ConfigError {
+        ConfigError::Sink(self.name.clone(), why.to_owned())
+    }
+}
+
+/// `10.1.2.0/24`, or one address.
+fn net(text: &str) -> Result<IpNet, String> {
+    let one = text.parse::<IpAddr>().map(IpNet::from);
+    one.or_else(|_| text.parse()).map_err(|_| format!("allow lists networks such as 10.1.2.0/24, and {text:?} is none"))
+}
+
+impl Which {
+    fn of(self) -> Stream {
+        match self {
+            Self::Events => Stream::Events,
+            Self::Findings => Stream::Findings,
+        }
+    }
+}
