@@ -32,6 +32,7 @@ pub struct Finding {
     pub detector_id: DetectorId,
     pub detector_version: DetectorVersion,
     pub org_id: Option<OrgId>,
+    #[schema(inline)]
     pub subject: Subject,
     /// Tells two findings about one subject apart: an epoch-aligned window start, or a record id.
     pub episode: String,
@@ -59,6 +60,7 @@ pub struct Finding {
     pub event_ids: Vec<String>,
     pub compared: Vec<Comparison>,
     /// What was attached instead of reported alone.
+    #[schema(value_type = Vec<std::collections::HashMap<String, String>>)]
     pub members: Vec<Subject>,
     /// Returns the evidence rows when it is run as it stands.
     pub sql: String,

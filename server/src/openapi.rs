@@ -40,7 +40,10 @@ pub(crate) fn finished(mut document: OpenApi) -> OpenApi {
     schemes(components);
     for (path, item) in &mut document.paths.paths {
         let is_open = OPEN.contains(&path.as_str());
-        operations(item).for_each(|operation| complete(operation, is_open));
+        for (method, operation) in operations(item) {
+            operation.operation_id = Some(name(method, path));
+            complete(operation, is_open);
+        }
     }
     document
 }
@@ -51,8 +54,15 @@ fn tag(name: &str, about: &str) -> Tag {
     tag
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().filter_map(Option::as_mut)
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all = [("get", &mut item.get), ("put", &mut item.put), ("post", &mut item.post), ("delete", &mut item.delete)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// What generated clients call it; no two are the same, because no two routes are.
+fn name(method: &str, path: &str) -> String {
+    let words = path.split(|one: char| !one.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.fold(method.to_owned(), |name, word| format!("{name}_{word}"))
 }
 
 fn complete(operation: &mut Operation, is_open: bool) {
@@ -97,6 +107,8 @@ fn schemes(components: &mut Components) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::Value;
 
     use super::*;
@@ -118,8 +130,10 @@ mod tests {
         let document = World::new().await.get(PATH).await.json();
         let paths = document["paths"].as_object().unwrap();
         assert!(paths.len() >= 25, "{}", paths.len());
+        let mut names = BTreeSet::new();
         for (path, item) in paths {
             for (method, operation) in item.as_object().unwrap() {
+                assert!(names.insert(operation["operationId"].as_str().unwrap()), "{method} {path}");
                 let says = operation["summary"].as_str().is_some_and(|text| !text.is_empty());
                 let refuses = operation["responses"].get("default").is_some() || OPEN.contains(&path.as_str());
                 assert!(says && refuses && operation["tags"] != Value::Null, "{method} {path}: {operation}");

@@ -73,6 +73,18 @@ async fn every_row_comes_once_in_order_also_when_it_is_started_again() {
 }
 
 #[tokio::test]
+async fn of_findings_every_revision_is_sent() {
+    let (world, folder) = (World::with_findings().await, tempfile::tempdir().unwrap());
+    let sink = config(|config| {
+        config["url"] = folder.path().to_str().unwrap().into();
+        config["stream"] = "findings".into();
+    });
+    until(&world, sink.forwarder().unwrap(), |status| status.position == 4).await;
+    let sent: Vec<_> = rows(folder.path()).iter().map(|row| json!([row["finding_id"], row["revision"]])).collect();
+    assert_eq!(json!(sent), json!([["f_a", 1], ["f_b", 1], ["f_d", 1], ["f_a", 2]]));
+}
+
+#[tokio::test]
 async fn who_wants_other_rows_begins_anew() {
     let world = World::new().await;
     for (org, expected) in [(Some("org_b"), vec!["org_b"]), (None, vec!["org_a", "org_a", "org_b"])] {

@@ -26,6 +26,7 @@ pub(crate) const TOKEN: &str = "/oauth/token";
 const LARGEST_FORM: usize = 64 * 1024;
 
 /// Gives a machine an access token for its key (OAuth 2.0, client credentials).
+///
 /// It runs in a task of its own: whoever hangs up must not take the audit's row along.
 #[utoipa::path(post, path = "/oauth/token", tag = "access", request_body(content_type = "application/x-www-form-urlencoded", content = Object), responses((status = OK, body = Object), (status = "4XX", description = "As RFC 6749, section 5.2, says it.", body = Object), (status = UNSUPPORTED_MEDIA_TYPE, description = "The body is no form.", body = Object, content_type = "application/problem+json")))]
 pub(crate) async fn token(State(api): State<Api>, request: Request) -> Response {

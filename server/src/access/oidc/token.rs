@@ -111,7 +111,7 @@ pub(in crate::access) fn names(audience: Option<&Value>, ours: &str) -> bool {
 
 /// Whether it holds now; one that never ends does not.
 pub(in crate::access) fn in_time(all: &Map<String, Value>, now: Micros) -> Result<(), Untrusted> {
-    #[allow(clippy::cast_precision_loss, reason = "seconds of our age are exact in a float")]
+    #[expect(clippy::cast_precision_loss, reason = "seconds of our age are exact in a float")]
     let now = now.0.div_euclid(SECOND) as f64;
     let ends = all.get("exp").and_then(Value::as_f64).ok_or(Untrusted::Expired)?;
     if ends + LEEWAY_SECONDS <= now {
