@@ -140,7 +140,7 @@ impl Config {
     fn destination(&self) -> Result<To, ConfigError> {
         let wrong = |why: String| self.wrong(&why);
         if self.to == Kind::Folder {
-            return Ok(To::Folder(Folder::new(Path::new(&self.url))));
+            return Ok(To::Folder(Folder::new(Path::new(&self.url), self.vocabulary()?)));
         }
         let url: Url = self.url.parse().map_err(|_| wrong(format!("{:?} is no address", self.url)))?;
         let ca = self.ca_file.as_deref().map(|path| self.read(path)).transpose()?;

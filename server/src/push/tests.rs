@@ -85,6 +85,18 @@ async fn of_findings_every_revision_is_sent() {
 }
 
 #[tokio::test]
+async fn a_file_is_named_after_what_is_in_it() {
+    let (world, folder) = (World::new().await, tempfile::tempdir().unwrap());
+    let sink = config(|config| {
+        config["url"] = folder.path().to_str().unwrap().into();
+        config["format"] = "cef".into();
+    });
+    until(&world, sink.forwarder().unwrap(), |status| status.position == 3).await;
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["files.events.00000000000000000000-00000000000000000003.log"]);
+}
+
+#[tokio::test]
 async fn who_wants_other_rows_begins_anew() {
     let world = World::new().await;
     for (org, expected) in [(Some("org_b"), vec!["org_b"]), (None, vec!["org_a", "org_a", "org_b"])] {

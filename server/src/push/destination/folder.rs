@@ -3,27 +3,32 @@
 
 use std::path::{Path, PathBuf};
 
+use credwatch_export::Vocabulary;
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
 use super::{Batch, Undelivered};
 
 #[derive(Debug)]
-pub(in crate::push) struct Folder(PathBuf);
+pub(in crate::push) struct Folder {
+    path: PathBuf,
+    /// Of its files.
+    extension: &'static str,
+}
 
 impl Folder {
-    pub(in crate::push) fn new(path: &Path) -> Self {
-        Self(path.to_owned())
+    pub(in crate::push) fn new(path: &Path, vocabulary: Vocabulary) -> Self {
+        Self { path: path.to_owned(), extension: if vocabulary.is_json() { "ndjson" } else { "log" } }
     }
 
     pub(super) async fn deliver(&self, batch: &Batch) -> Result<(), Undelivered> {
-        self.write(batch).await.map_err(|error| Undelivered::from(format!("writing to {:?}: {error}", self.0)))
+        self.write(batch).await.map_err(|error| Undelivered::from(format!("writing to {:?}: {error}", self.path)))
     }
 
     async fn write(&self, batch: &Batch) -> std::io::Result<()> {
-        fs::create_dir_all(&self.0).await?;
+        fs::create_dir_all(&self.path).await?;
         let name = format!("{}.{}.{:020}-{:020}", batch.name, batch.stream.as_str(), batch.from, batch.to);
-        let (half, whole) = (self.0.join(format!(".{name}")), self.0.join(format!("{name}.ndjson")));
+        let (half, whole) = (self.path.join(format!(".{name}")), self.path.join(format!("{name}.{}", self.extension)));
         let mut rows = batch.rows.join(&b'\n');
         rows.push(b'\n');
         let mut file = fs::File::create(&half).await?;
@@ -33,6 +38,6 @@ impl Folder {
         file.sync_all().await?;
         fs::rename(&half, &whole).await?;
         // The name is durable only once its folder is.
-        fs::File::open(&self.0).await?.sync_all().await
+        fs::File::open(&self.path).await?.sync_all().await
     }
 }
