@@ -15,7 +15,7 @@ fn the_server_answers_as_its_description_says_whatever_it_is_asked() {
         .arg(here.join("oracle/schemathesis.toml"))
         .arg("run")
         .arg(format!("{}/v1/openapi.json", world.base()))
-        .args(["--seed", "7", "--max-examples", "12", "--no-color"])
+        .args(["--seed", "7", "--max-examples", "12", "--request-timeout", "60", "--no-color"])
         .current_dir(world.program.folder())
         .output()
         .expect("schemathesis; `make test` (or `scripts/needs build test`) brings it");
