@@ -30,7 +30,7 @@ impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let mut headers = Box::<HeaderMap>::default();
         if status == StatusCode::UNAUTHORIZED {
-            headers.extend([challenge()]);
+            headers.extend([challenge(code)]);
         }
         Self { status, code, detail: detail.into(), headers, more: None }
     }

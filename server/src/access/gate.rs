@@ -221,7 +221,11 @@ pub(super) fn unauthorized(code: &'static str, why: &'static str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, why)
 }
 
-/// Clients that were refused learn how to ask.
-pub(crate) fn challenge() -> (HeaderName, HeaderValue) {
-    (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"credwatch\""))
+/// Clients that were refused learn how to ask, and those with a token that it is to be had anew (RFC 6750, section 3.1).
+pub(crate) fn challenge(code: &str) -> (HeaderName, HeaderValue) {
+    let how = match code.starts_with("token_") {
+        true => "Bearer realm=\"credwatch\", error=\"invalid_token\"",
+        false => "Bearer realm=\"credwatch\"",
+    };
+    (header::WWW_AUTHENTICATE, HeaderValue::from_static(how))
 }

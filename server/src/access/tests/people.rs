@@ -150,6 +150,8 @@ async fn a_token_that_does_not_count_opens_nothing_and_never_falls_back() {
     ] {
         with(&world, &token, "/v1/findings").await.is_problem(StatusCode::UNAUTHORIZED, code);
     }
+    let anew = with(&world, &with_claim("exp", json!(0)), "/v1/findings").await;
+    assert!(anew.header("www-authenticate").unwrap().contains("error=\"invalid_token\""));
     assert_eq!(with(&world, &whole, "/v1/findings").await.status, StatusCode::OK);
 }
 
