@@ -16,11 +16,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::remote::Server;
-use crate::setting::Setting;
+use crate::setting::{OPERATOR, Setting};
 use crate::wall_clock::now;
 
-/// As `changed_by` says it: whoever writes the lake's files is its operator.
-const OPERATOR: &str = "operator";
 /// The most that a server gives at once.
 const PAGE: usize = 1_000;
 

@@ -12,6 +12,9 @@ use crate::args::Common;
 use crate::configuration::{self, Configuration};
 use crate::remote::Server;
 
+/// As `changed_by` says it: whoever writes the lake's files is its operator.
+pub(crate) const OPERATOR: &str = "operator";
+
 #[derive(Debug)]
 pub(crate) struct Setting {
     pub(crate) configuration: Configuration,

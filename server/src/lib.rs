@@ -11,6 +11,7 @@ pub mod answer;
 pub mod api;
 pub mod background;
 pub mod book;
+mod causes;
 mod cursor;
 pub mod detector_status;
 mod detectors;

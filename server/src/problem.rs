@@ -10,6 +10,7 @@ use credwatch_schemas::time::Micros;
 use serde_json::json;
 
 use crate::access::{Standing, challenge};
+use crate::causes::chain;
 
 /// What a client is told. `Problem::internal` logs the cause and keeps it from the client.
 #[derive(Debug, Clone)]
@@ -116,14 +117,4 @@ impl IntoResponse for Problem {
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         (self.status, kind, *self.headers, Extension(Code(self.code)), body.to_string()).into_response()
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

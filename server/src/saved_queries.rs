@@ -360,13 +360,13 @@ mod tests {
         let session = Session::open(&world.lake.snapshot().await.unwrap(), TenantScope::Operator, Default::default());
         let (session, queries) = (session.unwrap(), SavedQueries::new(world.lake.clone(), &TenantScope::Operator));
         for number in 0..130 {
-            let draft = Draft { sql: format!("SELECT {number} AS n"), about: None };
+            let draft = Draft { sql: "SELECT 1".to_owned(), about: Some(number.to_string()) };
             let name = format!("q{}", number % 3);
             queries.save(&session, &name, &draft, "operator", Micros(number)).await.unwrap();
         }
         queries.remove("q0", "operator", Micros(200)).await.unwrap();
-        let left: Vec<String> = queries.list().await.unwrap().into_iter().map(|query| query.sql).collect();
-        assert_eq!(left, ["SELECT 127 AS n", "SELECT 128 AS n"].map(str::to_owned).to_vec());
+        let left: Vec<_> = queries.list().await.unwrap().into_iter().filter_map(|query| query.about).collect();
+        assert_eq!(left, ["127", "128"]);
         assert!(queries.book.rows().await.unwrap().len() < 80);
     }
 
@@ -378,7 +378,7 @@ mod tests {
             ("x", json!({"sql": "DROP TABLE events"}), "sql.not_read_only"),
             ("x", json!({"sql": "SELECT 1", "about": "two\nlines"}), "bad_saved_query"),
             ("a%20b", json!({"sql": "SELECT 1"}), "bad_saved_query"),
-            ("x", json!({"sql": format!("SELECT 1 -- {}", "x".repeat(70_000))}), "bad_saved_query"),
+            ("x", json!({"sql": "x".repeat(70_000)}), "bad_saved_query"),
         ];
         for (name, draft, code) in cases {
             let refused = ask(&world, None, "PUT", &format!("/v1/queries/{name}"), Some(&draft)).await;

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use credwatch_query::format::write;
 use credwatch_schemas::access::Reach;
 use credwatch_schemas::event::timestamp;
-use credwatch_schemas::ids::{GrantId, OrgId};
+use credwatch_schemas::ids::GrantId;
 use credwatch_schemas::rows::to_batch;
 use credwatch_server::access::{GrantInfo, Grants, NewGrant};
 use credwatch_server::grants::{Granted, Listed};
@@ -19,11 +19,8 @@ use serde_json::{Value, json};
 use crate::args::{self, AddGrant, misuse};
 use crate::output;
 use crate::remote::Server;
-use crate::setting::Setting;
+use crate::setting::{OPERATOR, Setting};
 use crate::wall_clock::now;
-
-/// As `changed_by` says it.
-const OPERATOR: &str = "operator";
 
 pub(crate) async fn run(setting: &Setting, asked: args::Grants) -> anyhow::Result<ExitCode> {
     let book = match setting.server()? {
@@ -79,11 +76,7 @@ impl Book {
 }
 
 async fn add(book: &Book, asked: AddGrant) -> anyhow::Result<ExitCode> {
-    let reach = match asked.orgs.is_empty() {
-        true => Reach::Operator,
-        false => Reach::Orgs(asked.orgs.iter().map(OrgId::new).collect()),
-    };
-    let grant = NewGrant::new(&asked.claim, &asked.value, asked.role, reach).map_err(misuse)?;
+    let grant = NewGrant::new(&asked.claim, &asked.value, asked.role, asked.reaching.reach()).map_err(misuse)?;
     let id = book.grant(&grant).await?;
     eprintln!("granted; every server knows within a second:");
     output::line(id.as_str())?;

@@ -23,11 +23,8 @@ use crate::args::{self, NewKey};
 use crate::output;
 use crate::plain_text::one_line;
 use crate::remote::Server;
-use crate::setting::Setting;
+use crate::setting::{OPERATOR, Setting};
 use crate::wall_clock::now;
-
-/// As `changed_by` says it.
-const OPERATOR: &str = "operator";
 
 pub(crate) async fn run(setting: &Setting, asked: args::Keys) -> anyhow::Result<ExitCode> {
     let book = match setting.server()? {
@@ -92,10 +89,7 @@ impl Book {
 }
 
 async fn create(book: &Book, asked: NewKey) -> anyhow::Result<ExitCode> {
-    let reach = match asked.orgs.is_empty() {
-        true => Reach::Operator,
-        false => Reach::Orgs(asked.orgs.iter().map(OrgId::new).collect()),
-    };
+    let reach = asked.reaching.reach();
     let expires_time = asked.expires_in_days.map(|days| now().plus(i64::from(days) * DAY));
     let draft = Draft { name: asked.name, role: asked.role, reach, expires_time };
     let public = asked.public_key.as_deref().map(public_key).transpose()?;

@@ -18,11 +18,8 @@ use crate::args::{self, SaveQuery, misuse};
 use crate::commands::sql::{answer, answer_of};
 use crate::output;
 use crate::plain_text::one_line;
-use crate::setting::Setting;
+use crate::setting::{OPERATOR, Setting};
 use crate::wall_clock::now;
-
-/// As `changed_by` says it.
-const OPERATOR: &str = "operator";
 
 pub(crate) async fn run(setting: &Setting, asked: args::Query) -> anyhow::Result<ExitCode> {
     match asked {

@@ -31,7 +31,7 @@ use crate::problem::{Code, Problem};
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 const LARGEST_BODY: usize = 256 * 1024;
 
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Middleware; see the module. It runs in a task of its own: whoever hangs up must not take the audit's row along.
 pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -42,38 +42,43 @@ pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -
 async fn pass(api: Api, request: Request, next: Next) -> Response {
     let access = &api.access;
     let (arrived, note) = (Arrived::now(access, &request), Note::default());
-    let headers = request.headers().clone();
-    let recognised = Recognition::of(access, &headers).await;
-    let admitted = recognised.clone().and_then(|stands| access.admit(&stands.principal).map(|()| stands));
-    let mut last = None;
-    let answered = match admitted {
-        Ok(stands) => {
-            let stands = last.insert(stands);
-            answer(access, &arrived, request, stands, &note, next).await
-        }
+    let mut recognised = Recognition::of(access, request.headers()).await;
+    let answered = match admitted(access, &mut recognised) {
+        Ok(stands) => answer(access, &arrived, request, stands, &note, next).await,
         Err(problem) => match access.rates.refuse() {
             Ok(_) => Err(problem),
             Err(standing) => return too_many_refused(access, standing),
         },
     };
-    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
-    response.headers_mut().extend(HeaderValue::from_str(&arrived.request_id).ok().map(|id| (REQUEST_ID, id)));
+    let response = answered.unwrap_or_else(IntoResponse::into_response);
     if arrived.only_refusals && response.status().is_success() {
-        return response;
+        return named(&arrived, response);
     }
-    let code = response.extensions().get::<Code>().map(|Code(code)| (*code).to_owned());
-    let principal = recognised.ok().map(|stands| stands.principal);
-    let row = arrived.row(principal.as_ref(), &note, Some(response.status()), code);
-    if access.audit.write(row).await.is_err() {
-        return away().into_response();
-    }
-    // The row may have waited for the disk.
-    match last {
-        Some(mut stands) if response.status().is_success() => {
+    let principal = recognised.as_ref().ok().map(|stands| &stands.principal);
+    let response = access.recorded(&arrived, principal, &note, response).await;
+    match recognised {
+        // The row may have waited for the disk.
+        Ok(mut stands) if response.status().is_success() => {
             stands.still(access).await.map_or_else(IntoResponse::into_response, |()| response)
         }
         _ => response,
     }
+}
+
+/// Somebody recognised who does not ask too often.
+fn admitted<'a>(
+    access: &Access,
+    recognised: &'a mut Result<Recognition, Problem>,
+) -> Result<&'a mut Recognition, Problem> {
+    let stands = recognised.as_mut().map_err(|problem| problem.clone())?;
+    access.admit(&stands.principal)?;
+    Ok(stands)
+}
+
+/// With the id that its row in the audit has.
+fn named(arrived: &Arrived, mut response: Response) -> Response {
+    response.headers_mut().extend(HeaderValue::from_str(&arrived.request_id).ok().map(|id| (REQUEST_ID, id)));
+    response
 }
 
 /// Somebody recognised, and when that was looked at last.
@@ -161,6 +166,22 @@ pub(crate) fn limited(standing: rate::Standing, now: Micros, why: &'static str) 
 }
 
 impl Access {
+    /// The response, once its row is durable; without that, what cannot be recorded is not answered.
+    pub(super) async fn recorded(
+        &self,
+        arrived: &Arrived,
+        principal: Option<&Principal>,
+        note: &Note,
+        response: Response,
+    ) -> Response {
+        let code = response.extensions().get::<Code>().map(|Code(code)| (*code).to_owned());
+        let row = arrived.row(principal, note, Some(response.status()), code);
+        match self.audit.write(row).await {
+            Ok(()) => named(arrived, response),
+            Err(_) => away().into_response(),
+        }
+    }
+
     async fn recognise(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
         match brought(headers) {
             Brought::Nothing if self.door == Door::LocalIsOperator => Ok(Principal::local()),

@@ -110,7 +110,7 @@ impl Grants {
     pub async fn grant(&self, new: &NewGrant, by: &str, now: Micros) -> Result<GrantId, GrantError> {
         let mut id = [0; 8];
         getrandom::fill(&mut id).map_err(GrantError::Draw)?;
-        let id = GrantId::new(id.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let id = GrantId::new(hex::encode(id));
         let row = GrantRow {
             claim: Some(new.claim.clone()),
             value: Some(new.value.clone()),

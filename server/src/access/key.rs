@@ -28,7 +28,7 @@ impl Key {
         let (mut id, mut secret) = ([0; ID_DIGITS / 2], [0; SECRET_DIGITS / 2]);
         getrandom::fill(&mut id)?;
         getrandom::fill(&mut secret)?;
-        Ok(Self(format!("{PREFIX}{}_{}", hex(&id), hex(&secret))))
+        Ok(Self(format!("{PREFIX}{}_{}", hex::encode(id), hex::encode(secret))))
     }
 
     pub fn parse(text: &str) -> Result<Self, Unreadable> {
@@ -49,7 +49,7 @@ impl Key {
 
     /// What is kept in its place.
     pub(crate) fn hash(&self) -> String {
-        hex(&Sha256::digest(self.0.as_bytes()))
+        hex::encode(Sha256::digest(self.0.as_bytes()))
     }
 
     /// Whether it is the key that this hash was kept for; takes as long for a near miss as for a far one.
@@ -72,10 +72,6 @@ impl fmt::Debug for Key {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Key({PREFIX}{}_...)", self.id())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {

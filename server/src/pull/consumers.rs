@@ -123,7 +123,7 @@ impl Consumer {
     fn fences(&self) -> String {
         let org = self.org();
         let org = org.as_ref().map_or_else(Vec::new, |org| Sha256::digest(org.as_str()).to_vec());
-        let org: String = org.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let org = hex::encode(&org[..org.len().min(8)]);
         format!("consumer/{org}/")
     }
 

@@ -74,7 +74,7 @@ async fn whole(api: &Api, wish: &Wish, snapshot: &LakeSnapshot, first: i64) -> R
 }
 
 fn answer(body: &[u8], headers: &HeaderMap) -> Response {
-    let hash: String = Sha256::digest(body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(&Sha256::digest(body)[..16]);
     let tag = format!("\"{hash}\"");
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     let is_known = known.is_some_and(|known| known.split(',').any(|one| base_tag(one) == hash));

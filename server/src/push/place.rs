@@ -32,9 +32,7 @@ impl Kept {
         let org = match scope {
             TenantScope::Operator => String::new(),
             // An org's id may hold anything.
-            TenantScope::Org(org) => {
-                Sha256::digest(org.as_str()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-            }
+            TenantScope::Org(org) => hex::encode(&Sha256::digest(org.as_str())[..8]),
         };
         let name = format!("sink/{sink}/{}/{org}", stream.as_str());
         Self { missing: format!("{name}/missing"), position: name }

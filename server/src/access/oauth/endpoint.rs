@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -14,11 +14,11 @@ use super::client::{Client, Proof, client};
 use super::minting::Minted;
 use super::refused::Refused;
 use crate::access::arrived::Arrived;
-use crate::access::gate::{REQUEST_ID, away, limited, whole};
+use crate::access::gate::{limited, whole};
 use crate::access::note::Note;
 use crate::access::principal::Principal;
 use crate::api::Api;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 
 pub(crate) const TOKEN: &str = "/oauth/token";
 
@@ -37,7 +37,7 @@ pub(crate) async fn token(State(api): State<Api>, request: Request) -> Response 
 async fn answer(api: Api, request: Request) -> Response {
     let (access, note) = (&api.access, Note::default());
     let arrived = Arrived::now(access, &request);
-    let (principal, mut response) = match granted(&api, request, &note).await {
+    let (principal, response) = match granted(&api, request, &note).await {
         Ok((principal, minted)) => (Some(principal), given(&minted)),
         Err(refused) => match access.rates.refuse() {
             Ok(_) => (None, refused.into_response()),
@@ -48,13 +48,7 @@ async fn answer(api: Api, request: Request) -> Response {
             }
         },
     };
-    response.headers_mut().extend(HeaderValue::from_str(&arrived.request_id).ok().map(|id| (REQUEST_ID, id)));
-    let code = response.extensions().get::<Code>().map(|Code(code)| (*code).to_owned());
-    let row = arrived.row(principal.as_ref(), &note, Some(response.status()), code);
-    match access.audit.write(row).await {
-        Ok(()) => response,
-        Err(_) => away().into_response(),
-    }
+    access.recorded(&arrived, principal.as_ref(), &note, response).await
 }
 
 async fn granted(api: &Api, request: Request, note: &Note) -> Result<(Principal, Minted), Refused> {

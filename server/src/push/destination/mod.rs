@@ -25,6 +25,7 @@ pub(super) use syslog::Syslog;
 pub(super) use webhook::Webhook;
 
 use super::envelope::{Head, Wrap};
+use crate::causes::chain;
 use crate::pull::Stream;
 
 /// Rows on their way, in the envelope of their destination.
@@ -144,14 +145,4 @@ fn asked_pause(answer: &Response) -> Option<Duration> {
 fn words(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     text.chars().map(|one| if one.is_control() { ' ' } else { one }).take(LONGEST_WORDS).collect()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

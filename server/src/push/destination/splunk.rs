@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Batch, Undelivered, chain, good, words};
+use super::{Batch, Undelivered, good, words};
 use crate::push::envelope::Head;
 use crate::push::outbound::Outbound;
 
@@ -91,8 +91,7 @@ impl Splunk {
     async fn post(&self, url: &Url, body: Vec<u8>) -> Result<reqwest::Response, reqwest::Error> {
         let request = self.client.post(url.clone()).header(AUTHORIZATION, self.token.clone());
         let request = request.header("x-splunk-request-channel", &self.channel);
-        let answer = request.header("content-type", "application/json").body(body).send().await;
-        answer.inspect_err(|error| tracing::debug!(error = chain(error), "splunk"))
+        request.header("content-type", "application/json").body(body).send().await
     }
 }
 

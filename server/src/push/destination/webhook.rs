@@ -54,7 +54,7 @@ impl Webhook {
 
 /// The same for the same rows.
 fn id(body: &[u8]) -> String {
-    Sha256::digest(body).iter().take(16).fold("msg_".to_owned(), |id, byte| format!("{id}{byte:02x}"))
+    format!("msg_{}", hex::encode(&Sha256::digest(body)[..16]))
 }
 
 fn body(batch: &Batch) -> Vec<u8> {

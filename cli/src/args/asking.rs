@@ -1,0 +1,52 @@
+//! Statements: once, and under a name.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// A statement
+    #[arg(short, long, value_name = "STATEMENT", conflicts_with = "file")]
+    pub(crate) command: Option<String>,
+    /// A file with one statement
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Query {
+    /// Keep a statement under a name, in the place of one of that name
+    Save(SaveQuery),
+    /// What is kept
+    List,
+    /// Run one
+    Run {
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// A value for $NAME, or without a name for $1, $2, ...; what reads as JSON is that, else it is text
+        #[arg(long = "param", value_name = "[NAME=]VALUE")]
+        params: Vec<String>,
+    },
+    /// Keep it no longer
+    Remove {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SaveQuery {
+    /// Letters, digits, dots, dashes and underscores
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The statement
+    #[arg(short = 'c', long, value_name = "STATEMENT", required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) command: Option<String>,
+    /// A file with the statement
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// What it answers, in one line
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) about: Option<String>,
+}
