@@ -22,8 +22,9 @@ use crate::openapi;
 use crate::problem::Problem;
 use crate::pull::{self, Pull};
 use crate::push::{self, Sinks};
+use crate::saved_queries::routes as saved_queries;
 use crate::statements::Statements;
-use crate::{detectors, findings, grants, health, keys, saved_queries, sql, triage, who_used};
+use crate::{detectors, findings, grants, health, keys, sql, triage, who_used};
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]

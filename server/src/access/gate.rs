@@ -47,7 +47,7 @@ async fn pass(api: Api, request: Request, next: Next) -> Response {
         Ok(stands) => answer(access, &arrived, request, stands, &note, next).await,
         Err(problem) => match access.rates.refuse() {
             Ok(_) => Err(problem),
-            Err(standing) => return too_many_refused(access, standing),
+            Err(standing) => return access.not_recorded(standing).into_response(),
         },
     };
     let response = answered.unwrap_or_else(IntoResponse::into_response);
@@ -155,12 +155,6 @@ fn with_caller(mut request: Request, principal: Principal, note: &Note) -> Reque
     request
 }
 
-/// Not recorded one by one: whoever guesses, or asks far too often, must not fill the disk.
-fn too_many_refused(access: &Access, standing: rate::Standing) -> Response {
-    metrics::counter!("credwatch_api_refused_unrecorded_total").increment(1);
-    limited(standing, (access.clock)(), "too many requests were refused at this moment").into_response()
-}
-
 pub(crate) fn limited(standing: rate::Standing, now: Micros, why: &'static str) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "limit.rate", why).waiting(standing, now)
 }
@@ -180,6 +174,12 @@ impl Access {
             Ok(()) => named(arrived, response),
             Err(_) => away().into_response(),
         }
+    }
+
+    /// Refusals beyond a rate are counted and not recorded one by one: whoever guesses must not fill the disk.
+    pub(super) fn not_recorded(&self, standing: rate::Standing) -> Problem {
+        metrics::counter!("credwatch_api_refused_unrecorded_total").increment(1);
+        limited(standing, (self.clock)(), "too many requests were refused at this moment")
     }
 
     async fn recognise(&self, headers: &HeaderMap) -> Result<Principal, Problem> {

@@ -9,6 +9,7 @@ mod arrived;
 mod audit_log;
 mod bearer;
 mod caller;
+mod fitting;
 mod gate;
 mod grants;
 mod holder;

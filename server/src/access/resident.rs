@@ -18,7 +18,7 @@ use super::holder::Recognised;
 use super::note::Note;
 use super::principal::Principal;
 use super::scram::{Asked, Verifier};
-use super::{Access, Door, limited};
+use super::{Access, Door};
 use crate::problem::Problem;
 
 /// A request that comes too fast for its key waits; longer than this it is refused.
@@ -120,7 +120,7 @@ impl Access {
     pub(crate) async fn turn_away(&self, arrived: &Arrived, problem: &Problem) -> Result<(), Problem> {
         match self.rates.refuse() {
             Ok(_) => self.record(arrived, None, &Note::default(), Some(problem)).await,
-            Err(standing) => Err(limited(standing, (self.clock)(), "too many requests were refused at this moment")),
+            Err(standing) => Err(self.not_recorded(standing)),
         }
     }
 

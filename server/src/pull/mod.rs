@@ -18,6 +18,7 @@ mod auditevents;
 mod buffer;
 mod consumers;
 mod cursor;
+mod envelope;
 mod events;
 mod findings;
 mod link;
@@ -46,8 +47,10 @@ use utoipa_axum::routes;
 use crate::api::Api;
 use crate::problem::Problem;
 pub(crate) use buffer::Buffer;
+pub(crate) use envelope::{Head, Wrap, bare};
 pub(crate) use link::is_base;
 pub(crate) use page::Page;
+pub(crate) use retention::Retention;
 pub(crate) use stream::{Filter, Stream};
 pub(crate) use walk::{Wish, highest_seq, retention};
 

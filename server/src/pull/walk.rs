@@ -17,13 +17,13 @@ use credwatch_schemas::time::Micros;
 use tokio::time::Instant;
 
 use super::buffer::Buffer;
+use super::envelope::{Head, Wrap, bare};
 use super::page::{Filling, MOST_BYTES, Page, Slice};
 use super::retention::{Covered, Retention};
 use super::span::{Span, View, later};
 use super::start;
 use super::stream::{Filter, Stream};
 use crate::problem::Problem;
-use crate::push::{Head, Wrap, bare};
 
 /// A request that found nothing for so long answers with where it stands.
 const LONGEST_WORK: Duration = Duration::from_secs(4);

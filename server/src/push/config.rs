@@ -12,7 +12,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::destination::{Elastic, Folder, Otlp, Splunk, Syslog, To, Webhook};
+use super::destination::{Elastic, Folder, Otlp, Outside, Splunk, Syslog, To, Webhook};
 use super::forward::Forwarder;
 use super::outbound::Outbound;
 use crate::pull::Stream;
@@ -138,25 +138,25 @@ impl Config {
     }
 
     fn destination(&self) -> Result<To, ConfigError> {
-        let wrong = |why: String| self.wrong(&why);
-        if self.to == Kind::Folder {
-            return Ok(To::Folder(Folder::new(Path::new(&self.url), self.vocabulary()?)));
-        }
-        let url: Url = self.url.parse().map_err(|_| wrong(format!("{:?} is no address", self.url)))?;
+        let made = match self.to {
+            Kind::Folder => Ok(To::Folder(Folder::new(Path::new(&self.url), self.vocabulary()?))),
+            Kind::SplunkHec => Splunk::new(self.outside()?, self.acknowledge).map(To::Splunk),
+            Kind::Elasticsearch => Elastic::new(self.outside()?, self.index.as_deref()).map(To::Elastic),
+            Kind::Webhook => Webhook::new(self.outside()?).map(To::Webhook),
+            Kind::Otlp => Otlp::new(self.outside()?).map(To::Otlp),
+            Kind::Syslog => Syslog::new(self.outside()?).map(To::Syslog),
+        };
+        made.map_err(|why| self.wrong(&why))
+    }
+
+    fn outside(&self) -> Result<Outside, ConfigError> {
+        let url: Url = self.url.parse().map_err(|_| self.wrong(&format!("{:?} is no address", self.url)))?;
         let ca = self.ca_file.as_deref().map(|path| self.read(path)).transpose()?;
         let allow: Result<Vec<IpNet>, String> = self.allow.iter().map(|text| net(text)).collect();
-        let outbound = Outbound::new(allow.map_err(wrong)?, ca);
+        let outbound = Outbound::new(allow.map_err(|why| self.wrong(&why))?, ca);
         let secret = self.secret_file.as_deref().map(|path| self.read(path)).transpose()?;
         let secret = secret.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
-        let made = match self.to {
-            Kind::SplunkHec => Splunk::new(&url, secret, self.acknowledge, &outbound).map(To::Splunk),
-            Kind::Elasticsearch => Elastic::new(&url, self.index.as_deref(), secret, &outbound).map(To::Elastic),
-            Kind::Webhook => Webhook::new(&url, secret, &outbound).map(To::Webhook),
-            Kind::Otlp => Otlp::new(&url, secret, &outbound).map(To::Otlp),
-            Kind::Syslog => Syslog::new(&url, outbound).map(To::Syslog),
-            Kind::Folder => unreachable!("it was made above"),
-        };
-        made.map_err(wrong)
+        Ok(Outside { url, secret, outbound })
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, ConfigError> {

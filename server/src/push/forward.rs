@@ -15,7 +15,7 @@ use super::place::{Kept, Place, Skipped};
 use super::status::Sinks;
 use crate::access::Clock;
 use crate::problem::Problem;
-use crate::pull::{Buffer, Filter, Page, Stream, Wish, highest_seq, retention};
+use crate::pull::{Buffer, Filter, Page, Retention, Stream, Wish, highest_seq, retention};
 
 /// Rows of one batch; the bytes of one are bounded by the page.
 const MOST_ROWS: usize = 1_000;
@@ -130,32 +130,29 @@ impl Walking<'_> {
 
     /// Where the sink stands, kept before anything is sent: also where it begins, and what it can no longer be sent.
     async fn stands(&self, snapshot: &LakeSnapshot, head: i64) -> Result<Place, Stopped> {
-        let (forwarder, kept) = (self.forwarder, self.kept.read(snapshot));
-        let retention = retention(snapshot, forwarder.stream).unwrap_or_default();
-        let Some(place) = kept else {
-            let beginning = match forwarder.start {
-                Start::Beginning => Place { position: 0, missing: retention.missing },
-                Start::Now => Place { position: head, missing: retention.missing },
-            };
-            self.move_from(None, beginning).await?;
-            return Ok(beginning);
+        let retention = retention(snapshot, self.forwarder.stream);
+        let Some(place) = self.kept.read(snapshot) else {
+            let missing = retention.map_or(0, |retention| retention.missing);
+            let position = if self.forwarder.start == Start::Now { head } else { 0 };
+            self.move_from(None, Place { position, missing }).await?;
+            return Ok(Place { position, missing });
         };
-        if place.position > head {
-            return Err(Stopped::Ahead { position: place.position, head });
+        match retention {
+            _ if place.position > head => Err(Stopped::Ahead { position: place.position, head }),
+            Some(now) if now.missing != place.missing => self.past_what_is_gone(place, &now).await,
+            // Also where a file says nothing of itself: what is not known is not "none".
+            Some(_) | None => Ok(place),
         }
-        if retention.missing == place.missing {
-            return Ok(place);
-        }
-        let now = Place { missing: retention.missing, ..place };
+    }
+
+    /// What was removed since the last look is counted once.
+    async fn past_what_is_gone(&self, place: Place, retention: &Retention) -> Result<Place, Stopped> {
+        let (name, now) = (&self.forwarder.name, Place { missing: retention.missing, ..place });
         self.move_to(place, now).await?;
         if retention.has_lost(place.position, place.missing) {
             let gone = retention.missing - place.missing;
-            tracing::error!(
-                sink = forwarder.name,
-                gone,
-                "up to so many rows were removed before this sink had taken them"
-            );
-            metrics::counter!("credwatch_sink_rows_gone_total", "sink" => forwarder.name.clone())
+            tracing::error!(sink = name, gone, "up to so many rows were removed before this sink had taken them");
+            metrics::counter!("credwatch_sink_rows_gone_total", "sink" => name.clone())
                 .increment(u64::try_from(gone).unwrap_or(0));
         }
         Ok(now)

@@ -7,14 +7,12 @@
 
 mod config;
 mod destination;
-mod envelope;
 mod forward;
 mod outbound;
 mod place;
 mod status;
 
 pub use config::{Config, ConfigError, forwarders};
-pub(crate) use envelope::{Head, Wrap, bare};
 pub use forward::{Forwarder, forward};
 pub use place::Skipped;
 pub(crate) use status::__path_list;

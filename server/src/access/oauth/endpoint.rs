@@ -14,7 +14,7 @@ use super::client::{Client, Proof, client};
 use super::minting::Minted;
 use super::refused::Refused;
 use crate::access::arrived::Arrived;
-use crate::access::gate::{limited, whole};
+use crate::access::gate::whole;
 use crate::access::note::Note;
 use crate::access::principal::Principal;
 use crate::api::Api;
@@ -41,11 +41,7 @@ async fn answer(api: Api, request: Request) -> Response {
         Ok((principal, minted)) => (Some(principal), given(&minted)),
         Err(refused) => match access.rates.refuse() {
             Ok(_) => (None, refused.into_response()),
-            Err(standing) => {
-                metrics::counter!("credwatch_api_refused_unrecorded_total").increment(1);
-                let why = limited(standing, (access.clock)(), "too many requests were refused at this moment");
-                return Refused::Problem(why).into_response();
-            }
+            Err(standing) => return Refused::Problem(access.not_recorded(standing)).into_response(),
         },
     };
     access.recorded(&arrived, principal.as_ref(), &note, response).await

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::Access;
 use super::bearer::Jwt;
-use super::grants::grants_of;
+use super::fitting::grants_of;
 use super::principal::Principal;
 use crate::problem::Problem;
 pub use issuer::{Issuer, IssuerError, Trust};

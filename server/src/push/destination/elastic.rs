@@ -6,9 +6,8 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Batch, Undelivered, good, words};
-use crate::push::envelope::Head;
-use crate::push::outbound::Outbound;
+use super::{Batch, Outside, Undelivered, good, words};
+use crate::pull::Head;
 
 const CREATED: u16 = 201;
 /// It is there already.
@@ -40,17 +39,13 @@ struct Created {
 }
 
 impl Elastic {
-    pub(in crate::push) fn new(
-        url: &Url,
-        index: Option<&str>,
-        secret: Option<String>,
-        outbound: &Outbound,
-    ) -> Result<Self, String> {
+    pub(in crate::push) fn new(outside: Outside, index: Option<&str>) -> Result<Self, String> {
+        let Outside { url, secret, outbound } = outside;
         let index = index.ok_or("index names the index or data stream")?;
         let mut bulk = url.clone();
         bulk.path_segments_mut().map_err(|()| "its address has no paths")?.pop_if_empty().extend([index, "_bulk"]);
         let secret = secret.map(|secret| authorization(&secret)).transpose()?;
-        Ok(Self { bulk, secret, client: outbound.client(url)? })
+        Ok(Self { bulk, secret, client: outbound.client(&url)? })
     }
 
     pub(super) async fn deliver(&self, batch: &Batch) -> Result<(), Undelivered> {

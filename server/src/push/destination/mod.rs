@@ -14,7 +14,7 @@ use credwatch_schemas::event::Event;
 use credwatch_schemas::ids::RecordId;
 use credwatch_schemas::time::Micros;
 use reqwest::header::RETRY_AFTER;
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 use thiserror::Error;
 
 pub(super) use elastic::Elastic;
@@ -24,9 +24,16 @@ pub(super) use splunk::Splunk;
 pub(super) use syslog::Syslog;
 pub(super) use webhook::Webhook;
 
-use super::envelope::{Head, Wrap};
+use super::outbound::Outbound;
 use crate::causes::chain;
-use crate::pull::Stream;
+use crate::pull::{Head, Stream, Wrap, bare};
+
+/// Where a sink is, and what it asks for. Knows a secret, so it cannot be printed.
+pub(super) struct Outside {
+    pub(super) url: Url,
+    pub(super) secret: Option<String>,
+    pub(super) outbound: Outbound,
+}
 
 /// Rows on their way, in the envelope of their destination.
 #[derive(Debug)]
@@ -106,7 +113,7 @@ impl To {
             Self::Splunk(_) => splunk::wrap,
             Self::Elastic(_) => elastic::wrap,
             Self::Syslog(_) => syslog::wrap,
-            Self::Webhook(_) | Self::Otlp(_) | Self::Folder(_) => super::envelope::bare,
+            Self::Webhook(_) | Self::Otlp(_) | Self::Folder(_) => bare,
         }
     }
 }

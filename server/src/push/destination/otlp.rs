@@ -4,8 +4,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Url};
 use serde_json::Value;
 
-use super::{Batch, Undelivered, good, words};
-use crate::push::outbound::Outbound;
+use super::{Batch, Outside, Undelivered, good, words};
 
 #[derive(Debug)]
 pub(in crate::push) struct Otlp {
@@ -15,13 +14,14 @@ pub(in crate::push) struct Otlp {
 }
 
 impl Otlp {
-    pub(in crate::push) fn new(url: &Url, token: Option<String>, outbound: &Outbound) -> Result<Self, String> {
+    pub(in crate::push) fn new(outside: Outside) -> Result<Self, String> {
+        let Outside { url, secret, outbound } = outside;
         let mut logs = url.clone();
         logs.path_segments_mut().map_err(|()| "its address has no paths")?.pop_if_empty().extend(["v1", "logs"]);
-        let token = token.map(|token| HeaderValue::try_from(format!("Bearer {token}"))).transpose();
+        let token = secret.map(|token| HeaderValue::try_from(format!("Bearer {token}"))).transpose();
         let mut token = token.map_err(|_| "the token is none")?;
         token.iter_mut().for_each(|token| token.set_sensitive(true));
-        Ok(Self { logs, token, client: outbound.client(url)? })
+        Ok(Self { logs, token, client: outbound.client(&url)? })
     }
 
     pub(super) async fn deliver(&self, batch: &Batch) -> Result<(), Undelivered> {

@@ -10,9 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Batch, Undelivered, good, words};
-use crate::push::envelope::Head;
-use crate::push::outbound::Outbound;
+use super::{Batch, Outside, Undelivered, good, words};
+use crate::pull::Head;
 
 /// Indexers that say nothing for so long have lost it, as far as anybody knows.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(300);
@@ -38,13 +37,9 @@ struct Received {
 }
 
 impl Splunk {
-    pub(in crate::push) fn new(
-        url: &Url,
-        token: Option<String>,
-        acknowledge: bool,
-        outbound: &Outbound,
-    ) -> Result<Self, String> {
-        let token = token.ok_or("a HEC token is needed: secret_file")?;
+    pub(in crate::push) fn new(outside: Outside, acknowledge: bool) -> Result<Self, String> {
+        let Outside { url, secret, outbound } = outside;
+        let token = secret.ok_or("a HEC token is needed: secret_file")?;
         let mut token = HeaderValue::try_from(format!("Splunk {token}")).map_err(|_| "the token is none")?;
         token.set_sensitive(true);
         let below = |path: &str| url.join(path).map_err(|error| error.to_string());
@@ -54,7 +49,7 @@ impl Splunk {
             channel: uuid::Uuid::new_v4().to_string(),
             token,
             acknowledge,
-            client: outbound.client(url)?,
+            client: outbound.client(&url)?,
         })
     }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credwatch_schemas::finding::Severity;
-use reqwest::Url;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -17,8 +16,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Batch, Undelivered};
-use crate::push::envelope::Head;
+use super::{Batch, Outside, Undelivered};
+use crate::pull::Head;
 use crate::push::outbound::Outbound;
 
 const PORT: u16 = 6_514;
@@ -41,7 +40,8 @@ impl std::fmt::Debug for Syslog {
 }
 
 impl Syslog {
-    pub(in crate::push) fn new(url: &Url, outbound: Outbound) -> Result<Self, String> {
+    pub(in crate::push) fn new(outside: Outside) -> Result<Self, String> {
+        let Outside { url, outbound, .. } = outside;
         if url.scheme() != "syslog+tls" {
             return Err("its address begins with syslog+tls://".to_owned());
         }

@@ -7,8 +7,7 @@ use hmac::{Hmac, Mac};
 use reqwest::{Client, Url};
 use sha2::{Digest, Sha256};
 
-use super::{Batch, Undelivered, good};
-use crate::push::outbound::Outbound;
+use super::{Batch, Outside, Undelivered, good};
 
 const PREFIX: &str = "whsec_";
 /// As the specification bounds it.
@@ -27,14 +26,15 @@ impl std::fmt::Debug for Webhook {
 }
 
 impl Webhook {
-    pub(in crate::push) fn new(url: &Url, secret: Option<String>, outbound: &Outbound) -> Result<Self, String> {
+    pub(in crate::push) fn new(outside: Outside) -> Result<Self, String> {
+        let Outside { url, secret, outbound } = outside;
         let secret = secret.ok_or("a secret to sign with is needed: secret_file")?;
         let bytes = STANDARD.decode(secret.strip_prefix(PREFIX).unwrap_or(&secret)).unwrap_or_default();
         if bytes.len() < SHORTEST_SECRET {
             return Err(format!("the secret is {PREFIX} and at least {SHORTEST_SECRET} bytes in base64"));
         }
         let secret = Hmac::new_from_slice(&bytes).map_err(|_| "the secret cannot sign")?;
-        Ok(Self { url: url.clone(), secret, client: outbound.client(url)? })
+        Ok(Self { client: outbound.client(&url)?, url, secret })
     }
 
     pub(super) async fn deliver(&self, batch: &Batch) -> Result<(), Undelivered> {
@@ -71,10 +71,11 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::push::outbound::Outbound;
 
     fn webhook(secret: &str) -> Result<Webhook, String> {
         let outbound = Outbound::new(vec!["127.0.0.1/32".parse().unwrap()], None);
-        Webhook::new(&"http://127.0.0.1:9/".parse().unwrap(), Some(secret.to_owned()), &outbound)
+        Webhook::new(Outside { url: "http://127.0.0.1:9/".parse().unwrap(), secret: Some(secret.to_owned()), outbound })
     }
 
     /// The example of the specification's own libraries.

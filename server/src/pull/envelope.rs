@@ -1,4 +1,4 @@
-//! What each kind of sink wants around a row: what it is known by there, when it was, how much it matters. Pure.
+//! What those who are sent rows want around each: what it is known by there, when it was, how much it matters. Pure.
 
 use std::borrow::Cow;
 
