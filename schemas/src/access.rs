@@ -70,6 +70,14 @@ pub enum Reach {
 }
 
 impl Reach {
+    /// As rows and documents say it; `None` is every org, and rows without one.
+    pub fn orgs(&self) -> Option<Vec<OrgId>> {
+        match self {
+            Self::Operator => None,
+            Self::Orgs(orgs) => Some(orgs.iter().cloned().collect()),
+        }
+    }
+
     /// Whether everything that the other reaches is reached here too.
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {

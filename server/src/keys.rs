@@ -13,7 +13,7 @@ use credwatch_schemas::time::{Micros, SECOND};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::access::{Caller, Draft, Key, KeyError, KeyInfo, Keys, Permit, PublicKey, Revoked, orgs};
+use crate::access::{Caller, Draft, Key, KeyError, KeyInfo, Keys, Permit, PublicKey, Revoked};
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::sql::not_now;
@@ -193,8 +193,8 @@ pub(crate) async fn whoami(caller: Caller) -> Json<Who> {
         name: principal.name().map(str::to_owned),
         role: principal.role(),
         rights: principal.role().rights(),
-        orgs: orgs(&principal.reach()),
-        holdings: principal.holdings().iter().map(|one| Held { role: one.role, orgs: orgs(&one.reach) }).collect(),
+        orgs: principal.reach().orgs(),
+        holdings: principal.holdings().iter().map(|one| Held { role: one.role, orgs: one.reach.orgs() }).collect(),
     })
 }
 

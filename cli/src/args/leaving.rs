@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use credwatch_export::Vocabulary;
 use credwatch_schemas::time::Micros;
 
-use super::values::time;
+use super::values::{time, vocabulary};
 
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
     /// What to pull
     #[arg(long, value_enum, default_value_t = Stream::Events)]
     pub(crate) stream: Stream,
-    /// Vocabulary of the rows
-    #[arg(long = "as", value_enum, default_value_t = Vocabulary::Canonical)]
+    /// Vocabulary of the rows: canonical, ocsf, ecs, otlp, cef or leef
+    #[arg(long = "as", value_parser = vocabulary, value_name = "VOCABULARY", default_value = "canonical")]
     pub(crate) vocabulary: Vocabulary,
     /// Only events of this kind; may be given several times
     #[arg(long, value_name = "KIND")]
@@ -45,19 +46,6 @@ pub(crate) struct Pull {
 pub(crate) enum Stream {
     Events,
     Findings,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Vocabulary {
-    Canonical,
-    Ocsf,
-    Ecs,
-    /// OpenTelemetry log records in JSON
-    Otlp,
-    /// Common Event Format: lines of text
-    Cef,
-    /// LEEF 2.0: lines of text
-    Leef,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
 //! Values that a user can say, read.
 
 use credwatch_detectors::configuration::Since;
+use credwatch_export::Vocabulary;
 use credwatch_schemas::access::Role;
 use credwatch_schemas::finding::{Severity, Verdict};
 use credwatch_schemas::time::Micros;
@@ -24,6 +25,11 @@ pub(super) fn role(text: &str) -> Result<Role, String> {
 
 pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
     Verdict::parse(text).ok_or_else(|| format!("{text:?} is none of true_positive, benign, false_positive, duplicate"))
+}
+
+pub(super) fn vocabulary(text: &str) -> Result<Vocabulary, String> {
+    let words = || Vocabulary::ALL.map(Vocabulary::as_str).join(", ");
+    Vocabulary::parse(text).ok_or_else(|| format!("{text:?} is none of {}", words()))
 }
 
 pub(super) fn severity(text: &str) -> Result<Severity, String> {

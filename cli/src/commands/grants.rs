@@ -7,7 +7,6 @@ use std::sync::{Arc, LazyLock};
 use anyhow::bail;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use credwatch_query::format::write;
-use credwatch_schemas::access::Reach;
 use credwatch_schemas::event::timestamp;
 use credwatch_schemas::ids::GrantId;
 use credwatch_schemas::rows::to_batch;
@@ -45,11 +44,8 @@ impl Book {
         match self {
             Self::Files(grants) => Ok(grants.grant(grant, OPERATOR, now()).await?),
             Self::Server(server) => {
-                let orgs = match &grant.reach {
-                    Reach::Operator => None,
-                    Reach::Orgs(orgs) => Some(orgs.iter().collect::<Vec<_>>()),
-                };
-                let body = json!({"claim": grant.claim, "value": grant.value, "role": grant.role, "orgs": orgs});
+                let body =
+                    json!({"claim": grant.claim, "value": grant.value, "role": grant.role, "orgs": grant.reach.orgs()});
                 Ok(server.send::<Granted>(Method::POST, &["v1", "grants"], &[], &body).await?.grant_id)
             }
         }

@@ -56,11 +56,8 @@ impl Book {
             }
             (Self::Server(server), public) => {
                 let seconds = draft.expires_time.map(|time| (time.0 - now().0) / SECOND);
-                let orgs = match &draft.reach {
-                    Reach::Operator => None,
-                    Reach::Orgs(orgs) => Some(orgs.iter().collect::<Vec<_>>()),
-                };
-                let mut body = json!({"name": draft.name, "role": draft.role, "orgs": orgs, "expires_in": seconds});
+                let mut body =
+                    json!({"name": draft.name, "role": draft.role, "orgs": draft.reach.orgs(), "expires_in": seconds});
                 if let Some(public) = public {
                     body["public_key"] = public.pem().into();
                 }

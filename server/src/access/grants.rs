@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::keys::orgs;
 use crate::book::{Book, BookError};
 
 #[derive(Debug, Error)]
@@ -58,7 +57,7 @@ pub struct GrantInfo {
 impl From<Grant> for GrantInfo {
     fn from(grant: Grant) -> Self {
         Self {
-            orgs: orgs(&grant.reach),
+            orgs: grant.reach.orgs(),
             grant_id: grant.id,
             claim: grant.claim,
             value: grant.value,
@@ -115,7 +114,7 @@ impl Grants {
             value: Some(new.value.clone()),
             role: Some(new.role),
             is_operator: Some(new.reach == Reach::Operator),
-            orgs: orgs(&new.reach),
+            orgs: new.reach.orgs(),
             ..change(id.clone(), GrantChange::Granted, by, now)
         };
         self.book.record(&row, now).await?;

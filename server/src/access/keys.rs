@@ -151,7 +151,7 @@ fn created(key_id: KeyId, draft: &Draft, by: &str, now: Micros) -> KeyRow {
         name: Some(draft.name.clone()),
         role: Some(draft.role),
         is_operator: Some(draft.reach == Reach::Operator),
-        orgs: orgs(&draft.reach),
+        orgs: draft.reach.orgs(),
         expires_time: draft.expires_time,
         ..change(key_id, KeyChange::Created, by, now)
     }
@@ -175,13 +175,6 @@ fn change(key_id: KeyId, change: KeyChange, by: &str, now: Micros) -> KeyRow {
     }
 }
 
-pub(crate) fn orgs(reach: &Reach) -> Option<Vec<OrgId>> {
-    match reach {
-        Reach::Operator => None,
-        Reach::Orgs(orgs) => Some(orgs.iter().cloned().collect()),
-    }
-}
-
 fn info(holder: Holder, used: &BTreeMap<String, Micros>) -> KeyInfo {
     KeyInfo {
         is_signed: holder.public_key().is_some(),
@@ -189,7 +182,7 @@ fn info(holder: Holder, used: &BTreeMap<String, Micros>) -> KeyInfo {
         key_id: holder.id,
         name: holder.name,
         role: holder.role,
-        orgs: orgs(&holder.reach),
+        orgs: holder.reach.orgs(),
         created_time: holder.created_time,
         created_by: holder.created_by,
         expires_time: holder.expires_time,

@@ -45,11 +45,6 @@ enum Stopped {
     Lake,
     #[error("another server moves this sink's place too; it goes on from there")]
     Overtaken,
-    /// Rows that come would get numbers that count as sent.
-    #[error(
-        "the stream ends at seq {head}, before this sink's place {position}: the lake was put back to an earlier state; give the sink another name to send everything, or wait until the lake has grown past it"
-    )]
-    Ahead { position: i64, head: i64 },
 }
 
 /// Forwards until it is told to stop. What was read and not taken by then is read again by the next who starts.
@@ -89,7 +84,7 @@ pub async fn forward(forwarder: Forwarder, lake: Lake, sinks: Sinks, clock: Cloc
 fn pause(failures: u32, why: &Stopped) -> Duration {
     let asked = match why {
         Stopped::Undelivered(undelivered) => undelivered.after.unwrap_or_default(),
-        Stopped::Lake | Stopped::Overtaken | Stopped::Ahead { .. } => Duration::ZERO,
+        Stopped::Lake | Stopped::Overtaken => Duration::ZERO,
     };
     let ours = FIRST_PAUSE.saturating_mul(1 << failures.min(9)).min(LONGEST_PAUSE);
     ours.max(asked.min(LONGEST_ASKED))
@@ -138,11 +133,26 @@ impl Walking<'_> {
             return Ok(Place { position, missing });
         };
         match retention {
-            _ if place.position > head => Err(Stopped::Ahead { position: place.position, head }),
+            _ if place.position > head => self.put_back(place, head).await,
             Some(now) if now.missing != place.missing => self.past_what_is_gone(place, &now).await,
             // Also where a file says nothing of itself: what is not known is not "none".
             Some(_) | None => Ok(place),
         }
+    }
+
+    /// The lake was put back to before this place: what comes now gets numbers that count as sent, and was not.
+    async fn put_back(&self, place: Place, head: i64) -> Result<Place, Stopped> {
+        let (name, now) = (&self.forwarder.name, Place { position: head, ..place });
+        self.move_to(place, now).await?;
+        let was = place.position;
+        tracing::error!(
+            sink = name,
+            was,
+            now = head,
+            "the stream ends before this sink's place: it goes on from the end"
+        );
+        metrics::counter!("credwatch_sink_put_back_total", "sink" => name.clone()).increment(1);
+        Ok(now)
     }
 
     /// What was removed since the last look is counted once.

@@ -2,8 +2,8 @@
 //! became durable, at least once.
 //!
 //! A sink's place is kept in the lake and moves only after the other side has said that it has the rows. What is not
-//! taken is tried again, for as long as it takes; a row is never left out to get past it. A sink that fails holds nobody
-//! else up, and shows in the metrics, in `GET /v1/sinks` and in the log.
+//! taken is tried again, for as long as it takes; nothing is left out to get past it but by somebody's word (`export
+//! skip`). A sink that fails holds nobody else up, and shows in the metrics, in `GET /v1/sinks` and in the log.
 
 mod config;
 mod destination;

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use credwatch_query::TenantScope;
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Pull, Stream, Vocabulary};
+use crate::args::{Pull, Stream};
 use crate::setting::Setting;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,19 +56,6 @@ impl Stream {
         match self {
             Self::Events => "events",
             Self::Findings => "findings",
-        }
-    }
-}
-
-impl Vocabulary {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Canonical => "canonical",
-            Self::Ocsf => "ocsf",
-            Self::Ecs => "ecs",
-            Self::Otlp => "otlp",
-            Self::Cef => "cef",
-            Self::Leef => "leef",
         }
     }
 }

@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use credwatch_export::Vocabulary;
 use credwatch_query::TenantScope;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 
-use crate::args::{Pull, Stream, Vocabulary, misuse};
+use crate::args::{Pull, Stream, misuse};
 use crate::setting::Setting;
 
 /// Seconds that the server may wait for news.
