@@ -30,6 +30,7 @@ mod stream;
 mod tables;
 pub mod tenancy;
 mod weight;
+mod written_out;
 
 pub use error::QueryError;
 pub use functions::{Function, functions};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::ParamValues;
 use datafusion::common::metadata::ScalarAndMetadata;
@@ -68,6 +69,24 @@ impl Params {
     /// Texts for `$1`, `$2`, ...
     pub fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Positional(texts.into_iter().map(|text| ScalarValue::Utf8(Some(text.to_owned()))).collect())
+    }
+
+    /// The values of one row for `$1`, `$2`, ..., in the order of its columns.
+    pub fn of_row(row: &RecordBatch) -> Result<Self, QueryError> {
+        if row.num_rows() != 1 {
+            return Err(QueryError::Parameter(format!(
+                "a statement takes one row of values and not {}",
+                row.num_rows()
+            )));
+        }
+        let schema = row.schema();
+        let values = row.columns().iter().zip(schema.fields()).map(|(column, field)| {
+            if field.data_type().is_nested() {
+                return Err(QueryError::Parameter(format!("{} is no single value", field.name())));
+            }
+            ScalarValue::try_from_array(column, 0).map_err(|error| QueryError::Parameter(error.strip_backtrace()))
+        });
+        Ok(Self::Positional(values.collect::<Result<_, _>>()?))
     }
 
     /// Puts the values into the plan; a placeholder without a value is an error, a value without a placeholder too, unless

@@ -96,13 +96,13 @@ impl Session {
         limits: Limits,
         postgres: Option<&Postgres>,
     ) -> Result<Self, QueryError> {
+        let words = if postgres.is_some() { Words::Postgres } else { Words::Own };
         let opened = context(&limits, postgres).and_then(|context| {
-            let tables = fill(&context, whole, &scope, books)?;
+            let tables = fill(&context, whole, (&scope, books), words)?;
             postgres.map_or(Ok(()), |postgres| postgres.knows(&tables, &context))?;
             Ok((context, tables))
         });
         let (context, tables) = opened.map_err(|error| QueryError::of_execution(&error, &limits))?;
-        let words = if postgres.is_some() { Words::Postgres } else { Words::Own };
         let desk = Arc::new(Desk { context, tables, scope, limits, words });
         Ok(Self { desk, ground: None })
     }
@@ -139,6 +139,17 @@ impl Session {
         checked.unwrap_or(Err(QueryError::Time(limits.time))).map(drop)
     }
 
+    /// The columns of a statement's answer with these values; nothing is run.
+    pub async fn columns(&self, sql: &str, params: Params) -> Result<SchemaRef, QueryError> {
+        let (desk, sql, limits) = (Arc::clone(&self.desk), sql.to_owned(), self.desk.limits);
+        let columns = ground::done(self.ground.as_ref(), async move {
+            let plan = statement::plan(&desk.setting(), &sql, params).await?;
+            desk.columns_of(&plan)
+        });
+        let columns = timeout_at(Instant::now() + limits.time, columns).await;
+        columns.unwrap_or(Err(QueryError::Time(limits.time)))
+    }
+
     /// Plans one statement and runs nothing.
     pub async fn describe(&self, sql: &str) -> Result<Described, QueryError> {
         let (desk, sql, limits) = (Arc::clone(&self.desk), sql.to_owned(), self.desk.limits);
@@ -151,11 +162,14 @@ impl Session {
 impl Desk {
     async fn describe(&self, sql: &str) -> Result<Described, QueryError> {
         let plan = statement::logical(&self.setting(), sql).await?;
-        let schema = match &plan {
-            LogicalPlan::Explain(_) => explained(&plan).map_err(|error| self.failed(&error))?.schema(),
-            _ => Arc::clone(plan.schema().inner()),
-        };
-        Ok(Described { schema, parameters: params::places(&plan)? })
+        Ok(Described { schema: self.columns_of(&plan)?, parameters: params::places(&plan)? })
+    }
+
+    fn columns_of(&self, plan: &LogicalPlan) -> Result<SchemaRef, QueryError> {
+        match plan {
+            LogicalPlan::Explain(_) => Ok(explained(plan).map_err(|error| self.failed(&error))?.schema()),
+            _ => Ok(Arc::clone(plan.schema().inner())),
+        }
     }
 
     fn setting(&self) -> Setting<'_> {
@@ -222,8 +236,8 @@ fn context(limits: &Limits, postgres: Option<&Postgres>) -> Result<SessionContex
 fn fill(
     context: &SessionContext,
     whole: Whole,
-    scope: &TenantScope,
-    books: Books,
+    (scope, books): (&TenantScope, Books),
+    words: Words,
 ) -> Result<Vec<TableInfo>, DataFusionError> {
     let mut infos = Vec::new();
     let mut add = |name: String, table: Arc<dyn TableProvider>| {
@@ -241,7 +255,7 @@ fn fill(
     infos.sort_by(|one, other| one.name.cmp(&other.name));
     let catalog = context.catalog(CATALOG);
     let catalog = catalog.ok_or_else(|| DataFusionError::Internal("the session has no catalog".to_owned()))?;
-    catalog.register_schema(INFORMATION_SCHEMA, information_schema(&infos)?)?;
+    catalog.register_schema(INFORMATION_SCHEMA, information_schema(&infos, words)?)?;
     Ok(infos)
 }
 

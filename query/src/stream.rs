@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::error::QueryError;
 use crate::ground::{Ground, begin};
 use crate::limits::Limits;
+use crate::written_out::written_out;
 
 /// Batches that wait for a slow reader.
 const WAITING_BATCHES: usize = 2;
@@ -75,7 +76,7 @@ impl QueryStream {
     /// Counts a batch, or says which limit it breaks.
     fn admit(&mut self, batch: RecordBatch) -> Result<RecordBatch, QueryError> {
         self.rows = self.rows.saturating_add(batch.num_rows());
-        self.bytes = self.bytes.saturating_add(size(&batch));
+        self.bytes = self.bytes.saturating_add(written_out(&batch));
         if self.rows > self.limits.rows {
             return Err(QueryError::Rows(self.limits.rows));
         }
@@ -138,11 +139,4 @@ fn bytes_scanned(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
     let own = own.map_or(0, |value| u64::try_from(value.as_usize()).unwrap_or(u64::MAX));
     plan.children().into_iter().map(bytes_scanned).fold(own, u64::saturating_add)
-}
-
-fn size(batch: &RecordBatch) -> usize {
-    let columns = batch.columns().iter();
-    columns
-        .map(|column| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()))
-        .sum()
 }

@@ -12,6 +12,7 @@ use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{Expr, JoinType};
 use datafusion::prelude::{SessionContext, col, lit};
 
+use crate::information::is_view;
 use crate::scope::{Books, TenantScope};
 use crate::scoped_table::ScopedTable;
 
@@ -51,6 +52,13 @@ const OF_DUPLICATES: [&str; 13] = [
 pub struct TableInfo {
     pub name: String,
     pub schema: SchemaRef,
+}
+
+impl TableInfo {
+    /// Whether it is put together from others.
+    pub fn is_view(&self) -> bool {
+        is_view(&self.name)
+    }
 }
 
 /// Tables by name, with the rows of everybody. It never leaves this room.

@@ -91,14 +91,14 @@ impl SchemaProvider for WithComments {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let Some(table) = self.inner.table(name).await? else { return Ok(None) };
-        if name != PG_DESCRIPTION && name != PG_CLASS {
-            return Ok(Some(table));
-        }
-        // Whoever asks for a comment by function has asked for the OID in the same statement or before.
+        // The library gives OIDs in the order in which things are asked for. This asks for all of them at once, whatever a
+        // client begins with, so that they are the same on each of its connections.
         let comments = self.comments().await?;
         self.known.say(comments.texts.clone());
-        if name == PG_CLASS { Ok(Some(table)) } else { Ok(Some(self.described(&table.schema(), &comments)?)) }
+        match self.inner.table(name).await? {
+            Some(table) if name == PG_DESCRIPTION => Ok(Some(self.described(&table.schema(), &comments)?)),
+            other => Ok(other),
+        }
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -11,6 +11,8 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr_fn::SimpleScalarUDF;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, TypeSignature, Volatility, create_udf};
 
+use super::format_text;
+
 /// The version of Postgres that clients are told: they choose by it what they ask.
 pub const VERSION: &str = "16.6";
 
@@ -50,14 +52,18 @@ pub(super) fn functions(asker: &Asker) -> Vec<ScalarUDF> {
         constant("pg_get_viewdef", ScalarValue::Utf8(None)),
         constant("pg_get_indexdef", ScalarValue::Utf8(None)),
         constant("pg_get_triggerdef", ScalarValue::Utf8(None)),
+        constant("pg_get_ruledef", ScalarValue::Utf8(None)),
+        constant("pg_tablespace_location", ScalarValue::Utf8(None)),
         constant("shobj_description", ScalarValue::Utf8(None)),
         constant("pg_advisory_unlock_all", ScalarValue::Null),
         // What a table takes on disk tells of others' rows too.
+        constant("pg_database_size", ScalarValue::Int64(None)),
         constant("pg_table_size", ScalarValue::Int64(None)),
         constant("pg_relation_size", ScalarValue::Int64(None)),
         constant("pg_total_relation_size", ScalarValue::Int64(None)),
         current_setting(Arc::clone(&asker.setting)),
         size_pretty(),
+        format_text::function(),
     ]);
     functions
 }

@@ -5,8 +5,11 @@
 //! the next. It knows names, columns and comments of the session's own tables and nothing else.
 
 mod comments;
+mod format_text;
 mod functions;
 mod known;
+mod nothing_in_them;
+mod phrases;
 mod words;
 
 use std::sync::{Arc, LazyLock};
@@ -27,6 +30,7 @@ use comments::WithComments;
 use functions::Asker;
 pub use functions::VERSION;
 use known::Known;
+use nothing_in_them::WithEmptyTables;
 pub(crate) use words::rewritten;
 
 pub(crate) const PG_CATALOG: &str = "pg_catalog";
@@ -57,7 +61,8 @@ impl Postgres {
         let tables = Arc::clone(shared(&SAME_EVERYWHERE)?);
         let known = Known::default();
         let provider = Arc::new(PgCatalogSchemaProvider::try_new(known.clone(), tables, EmptyContextProvider)?);
-        let catalogue = Arc::new(WithComments::new(provider, known.clone()));
+        let whole = Arc::new(WithEmptyTables::new(provider));
+        let catalogue = Arc::new(WithComments::new(whole, known.clone()));
         Ok(Self { asker: Asker::new(user, setting), known, catalogue })
     }
 

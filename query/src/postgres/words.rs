@@ -1,39 +1,43 @@
 //! Questions to the catalogue in words that the engine can plan.
 //!
-//! Most of the work is the library's. What is left are scalar subqueries about things that no table here has, correlated
-//! with the question, which the engine cannot plan: they are what they would come to.
+//! Most of the work is the library's. What is left are questions about things that no table here has (keys, sequences),
+//! which the engine cannot plan: they are what they would come to.
 
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, ObjectName, Query, SelectItem, SetExpr, Statement, TableFactor, Value, visit_expressions_mut, visit_relations,
+    DataType, Expr, Function, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement, TableFactor,
+    Value, visit_expressions_mut, visit_relations, visit_relations_mut,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+
+use super::{PG_CATALOG, phrases};
 
 static REWRITER: LazyLock<PostgresCompatibilityParser> = LazyLock::new(PostgresCompatibilityParser::new);
 
 /// No table has options of storage, and the library's catalogue no column for them.
 const OPTIONS: &str = "reloptions";
-/// Of psql's `\d+`: the same.
-const PHRASES: [(&str, &str); 1] = [(
-    "pg_catalog.array_to_string(c.reloptions || array(select 'toast.' || x from pg_catalog.unnest(tc.reloptions) x), ', ')",
-    "NULL::text",
-)];
 
 /// Tables of the catalogue that are about nothing here: no column has a sequence, a default, or a collation of its own.
 const ABOUT_NOTHING: [&str; 3] = ["pg_sequence", "pg_attrdef", "pg_collation"];
 
 /// Where keys and indexes would be listed, and how clients take apart which columns they are made of: no table has one.
 const KEYS: [&str; 2] = ["pg_index", "pg_constraint"];
-const OF_KEYS: [&str; 2] = ["unnest", "generate_subscripts"];
+const OF_KEYS: [&str; 3] = ["unnest", "generate_subscripts", EXPAND];
+const EXPAND: &str = "_pg_expandarray";
+/// Columns that would hold which columns a key is made of, and how clients look into them.
+const COLUMNS_OF_KEYS: [&str; 2] = ["conkey", "confkey"];
+const LOOK: [&str; 3] = ["array_has", "array_contains", "array_position"];
 
 /// The statements of a text in the engine's own words, where they are written in Postgres', and the relations that each
 /// names.
 pub(crate) fn rewritten(sql: &str) -> Option<Vec<(String, Vec<String>)>> {
-    let sql = PHRASES.iter().fold(sql.to_owned(), |sql, (phrase, here)| sql.replace(phrase, here));
-    let mut statements = REWRITER.parse(&sql).ok()?;
-    statements.iter_mut().for_each(say_what_is_known);
+    let mut statements = REWRITER.parse(&phrases::said_otherwise(sql)).ok()?;
+    for statement in &mut statements {
+        say_what_is_known(statement);
+        name_in_full(statement);
+    }
     Some(statements.iter().map(|statement| (statement.to_string(), relations(statement))).collect())
 }
 
@@ -50,11 +54,18 @@ fn relations(statement: &Statement) -> Vec<String> {
 fn say_what_is_known(statement: &mut Statement) {
     let text = statement.to_string();
     let asks_for_keys = KEYS.iter().any(|table| text.contains(table));
+    let expands_keys = text.contains(EXPAND);
     let done: ControlFlow<()> = visit_expressions_mut(statement, |expression| {
         let known = match expression {
             Expr::Subquery(query) => known(query),
             Expr::Function(function) if asks_for_keys && OF_KEYS.contains(&last(&function.name).as_str()) => {
                 Some(Value::Number("0".to_owned(), false))
+            }
+            Expr::Function(function) if asks_for_keys && looks_into_keys(function) => Some(Value::Boolean(false)),
+            Expr::CompoundFieldAccess { .. } if expands_keys => Some(Value::Number("0".to_owned(), false)),
+            Expr::Cast { expr: inner, data_type, .. } if is_name(data_type) => {
+                *expression = (**inner).clone();
+                None
             }
             Expr::CompoundIdentifier(parts) if parts.last().is_some_and(|part| part.value == OPTIONS) => {
                 Some(Value::Null)
@@ -63,6 +74,27 @@ fn say_what_is_known(statement: &mut Statement) {
         };
         if let Some(known) = known {
             *expression = Expr::value(known);
+        }
+        ControlFlow::Continue(())
+    });
+    debug_assert!(done.is_continue());
+}
+
+fn looks_into_keys(function: &Function) -> bool {
+    let arguments = function.args.to_string();
+    LOOK.contains(&last(&function.name).as_str()) && COLUMNS_OF_KEYS.iter().any(|column| arguments.contains(column))
+}
+
+/// Postgres' type of names is text here.
+fn is_name(kind: &DataType) -> bool {
+    matches!(kind, DataType::Custom(name, _) if last(name).eq_ignore_ascii_case("name"))
+}
+
+/// Tables of the catalogue are found without their schema in Postgres. `pg_get_keywords()` and the like are functions.
+fn name_in_full(statement: &mut Statement) {
+    let done: ControlFlow<()> = visit_relations_mut(statement, |name| {
+        if name.0.len() == 1 && last(name).starts_with("pg_") && !last(name).starts_with("pg_get_") {
+            name.0.insert(0, ObjectNamePart::Identifier(Ident::new(PG_CATALOG)));
         }
         ControlFlow::Continue(())
     });

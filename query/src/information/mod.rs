@@ -2,25 +2,74 @@
 //!
 //! The engine's own would also list settings of the process.
 
+mod postgres;
+
 use std::sync::Arc;
 
 use credwatch_schemas::event::field;
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider};
 use datafusion::error::Result;
 
 use crate::catalogue;
+use crate::statement::Words;
 use crate::tables::{FINDINGS_CURRENT, TableInfo};
 
 pub(crate) const CATALOG: &str = "credwatch";
 pub(crate) const SCHEMA: &str = "public";
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
-pub(crate) fn information_schema(tables: &[TableInfo]) -> Result<Arc<dyn SchemaProvider>> {
+pub(crate) fn information_schema(tables: &[TableInfo], words: Words) -> Result<Arc<dyn SchemaProvider>> {
     let schema = MemorySchemaProvider::new();
-    schema.register_table("tables".to_owned(), memory_table(list_of_tables(tables)?)?)?;
-    schema.register_table("columns".to_owned(), memory_table(list_of_columns(tables)?)?)?;
+    for (name, rows) in lists(tables, words)? {
+        schema.register_table(name.to_owned(), memory_table(rows)?)?;
+    }
     Ok(Arc::new(schema))
+}
+
+fn lists(tables: &[TableInfo], words: Words) -> Result<Vec<(&'static str, RecordBatch)>> {
+    let columns = match words {
+        Words::Own => list_of_columns(tables)?,
+        Words::Postgres => postgres::list_of_columns(tables)?,
+    };
+    let keys = [("table_constraints", CONSTRAINTS), ("key_column_usage", USAGE)];
+    let keys = keys.map(|(name, columns)| (name, nothing(columns)));
+    let there = [("tables", list_of_tables(tables)?), ("columns", columns), ("schemata", list_of_schemas()?)];
+    Ok(there.into_iter().chain(keys).collect())
+}
+
+/// No table has keys.
+const CONSTRAINTS: &[&str] = &[
+    "constraint_catalog",
+    "constraint_schema",
+    "constraint_name",
+    "table_catalog",
+    "table_schema",
+    "table_name",
+    "constraint_type",
+];
+const USAGE: &[&str] = &[
+    "constraint_catalog",
+    "constraint_schema",
+    "constraint_name",
+    "table_catalog",
+    "table_schema",
+    "table_name",
+    "column_name",
+];
+
+fn nothing(columns: &[&str]) -> RecordBatch {
+    let fields: Vec<Field> = columns.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    RecordBatch::new_empty(Arc::new(Schema::new(fields)))
+}
+
+fn list_of_schemas() -> Result<RecordBatch> {
+    let names = [SCHEMA, INFORMATION_SCHEMA];
+    Ok(RecordBatch::try_from_iter([
+        ("catalog_name", same(CATALOG, names.len())),
+        ("schema_name", texts(names.iter().map(|name| (*name).to_owned()))),
+    ])?)
 }
 
 fn memory_table(rows: RecordBatch) -> Result<Arc<MemTable>> {
@@ -38,7 +87,7 @@ fn list_of_tables(tables: &[TableInfo]) -> Result<RecordBatch> {
     ])?)
 }
 
-fn list_of_columns(tables: &[TableInfo]) -> Result<RecordBatch> {
+pub(crate) fn list_of_columns(tables: &[TableInfo]) -> Result<RecordBatch> {
     let each =
         || tables.iter().flat_map(|table| table.schema.fields().iter().zip(1_i64..).map(move |field| (table, field)));
     let count = each().count();
@@ -55,11 +104,10 @@ fn list_of_columns(tables: &[TableInfo]) -> Result<RecordBatch> {
     ])?)
 }
 
-/// Names and columns of the tables here.
+/// Names and columns of the tables here, as clients of Postgres find them.
 pub(crate) fn tables_of_information() -> Vec<TableInfo> {
-    let lists = [("columns", list_of_columns(&[])), ("tables", list_of_tables(&[]))];
-    let known = lists.into_iter().filter_map(|(name, rows)| Some((name, rows.ok()?)));
-    known.map(|(name, rows)| TableInfo { name: name.to_owned(), schema: rows.schema() }).collect()
+    let known = lists(&[], Words::Postgres).unwrap_or_default();
+    known.into_iter().map(|(name, rows)| TableInfo { name: name.to_owned(), schema: rows.schema() }).collect()
 }
 
 /// Whether it is put together from others.
