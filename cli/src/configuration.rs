@@ -32,6 +32,8 @@ pub(crate) struct Configuration {
     pub(crate) listen: Option<std::net::SocketAddr>,
     /// Address for clients of Postgres; without one they are not served.
     pub(crate) listen_postgres: Option<std::net::SocketAddr>,
+    /// Address for clients of Arrow Flight SQL; without one they are not served.
+    pub(crate) listen_flight_sql: Option<std::net::SocketAddr>,
     /// Who may use the API, and how bytes travel.
     pub(crate) api: listening::Config,
     /// Whose tokens count besides keys.
@@ -180,6 +182,7 @@ mod tests {
             detectors: _,
             listen: _,
             listen_postgres: _,
+            listen_flight_sql: _,
             api: _,
             oidc: _,
             server: _,
@@ -190,7 +193,7 @@ mod tests {
             bindings: _,
         } = Table::try_into(table.clone()).unwrap();
         assert_eq!(sinks.len(), 1);
-        assert_eq!(keys.len(), 13, "{keys:?}");
+        assert_eq!(keys.len(), 14, "{keys:?}");
         assert_eq!(table["server"].as_table().unwrap().len(), 3);
         assert_eq!(table["api"].as_table().unwrap().len(), 4);
         assert_eq!(table["oidc"].as_table().unwrap().len(), 3);

@@ -33,25 +33,39 @@ pub(crate) struct Entrance {
     pub(crate) public_url: Option<String>,
     /// Where clients of Postgres are answered, if anywhere.
     pub(crate) postgres: Option<(SocketAddr, Door)>,
+    /// Where clients of Flight SQL are.
+    pub(crate) flight_sql: Option<(SocketAddr, Door)>,
 }
 
 impl Entrance {
     /// For the operator of this machine, on its loopback.
     pub(crate) fn local(port: u16) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self { address, door: Door::LocalIsOperator, transport: Transport::Plain, public_url: None, postgres: None }
+        Self {
+            address,
+            door: Door::LocalIsOperator,
+            transport: Transport::Plain,
+            public_url: None,
+            postgres: None,
+            flight_sql: None,
+        }
     }
 
     pub(crate) fn of(config: &Config, address: Option<SocketAddr>, public_url: Option<&str>) -> anyhow::Result<Self> {
         let local = Self::local(PORT);
         let address = address.unwrap_or(local.address);
         let (door, public_url) = (door(config, address), public_url.map(str::to_owned));
-        Ok(Self { address, door, transport: transport(config)?, public_url, postgres: None })
+        Ok(Self { address, door, transport: transport(config)?, public_url, postgres: None, flight_sql: None })
     }
 
     /// Also for clients of Postgres.
     pub(crate) fn and_postgres(self, config: &Config, address: Option<SocketAddr>) -> Self {
         Self { postgres: address.map(|address| (address, door(config, address))), ..self }
+    }
+
+    /// Also for clients of Flight SQL.
+    pub(crate) fn and_flight_sql(self, config: &Config, address: Option<SocketAddr>) -> Self {
+        Self { flight_sql: address.map(|address| (address, door(config, address))), ..self }
     }
 }
 

@@ -66,7 +66,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 /// Logs go to stderr; what a person asked for never mixes with them. `RUST_LOG` overrides the level.
 fn start_log(common: &args::Common) {
     // The libraries below talk a lot; who wants to hear them asks with RUST_LOG.
-    let default = if common.verbose { "warn,credwatch=info" } else { "warn" };
+    // Of HTTP/2, also what strangers can make them say.
+    let default = if common.verbose { "warn,h2=error,credwatch=info" } else { "warn,h2=error" };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

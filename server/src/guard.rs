@@ -22,20 +22,8 @@ pub(crate) async fn guard(door: Door, request: Request, next: Next) -> Response 
 }
 
 fn admit(door: Door, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(Authority::as_str));
-    if door == Door::LocalIsOperator && !host.is_some_and(names_loopback) {
-        return Err(Problem::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            "foreign_host",
-            "this listener answers to localhost, 127.0.0.1 and [::1] only",
-        ));
-    }
-    if door == Door::LocalIsOperator && comes_from_elsewhere(headers) {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "not_local",
-            "this came through a proxy or from a web page; set api.require_key and bring a key",
-        ));
+    if door == Door::LocalIsOperator {
+        is_local(uri, headers)?;
     }
     // Without a body there is nothing that a page could have put there; whether the route takes it is the router's word.
     let (expected, code) = match uri.path() {
@@ -45,6 +33,26 @@ fn admit(door: Door, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<
     if method == Method::POST && brings_a_body(headers) && !is(headers, expected) {
         let why = format!("the body must be sent as content-type: {expected}");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, why));
+    }
+    Ok(())
+}
+
+/// Whether it was sent to this machine by a program on it, as far as that shows.
+pub(crate) fn is_local(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(Authority::as_str));
+    if !host.is_some_and(names_loopback) {
+        return Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "foreign_host",
+            "this listener answers to localhost, 127.0.0.1 and [::1] only",
+        ));
+    }
+    if comes_from_elsewhere(headers) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "not_local",
+            "this came through a proxy or from a web page; set api.require_key and bring a key",
+        ));
     }
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! Handing out an answer, whatever the protocol: it is made in a task of its own, piece by piece, and holds its turn among
 //! the statements that run until it is written, given up, stopped or overdue, however slowly its reader reads.
 
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
-use credwatch_query::{QueryError, QueryStream};
+use credwatch_query::{Params, QueryError, QueryStream, Session};
 use futures::{Stream, TryStreamExt, stream};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::problem::Problem;
+use crate::sql::cancelled;
 use crate::statements::{Ended, Turn};
 
 /// A statement whose first rows are there.
@@ -19,6 +23,30 @@ pub(crate) struct Running {
     /// Cancelled by whoever stops it.
     pub(crate) stopped: CancellationToken,
     pub(crate) deadline: Instant,
+}
+
+impl Running {
+    /// Begins a statement and waits for its first rows, unless it is stopped before.
+    pub(crate) async fn begin(
+        session: Session,
+        turn: Turn,
+        (sql, params): (&str, Params),
+        stopped: CancellationToken,
+        time: Duration,
+    ) -> Result<Self, Problem> {
+        let deadline = Instant::now() + time;
+        let begin = async {
+            let mut rows = session.run(sql, params).await?;
+            let first = rows.try_next().await?;
+            Ok::<_, QueryError>((rows, first))
+        };
+        let begun = tokio::select! {
+            begun = begin => begun,
+            () = stopped.cancelled() => return Err(cancelled()),
+        };
+        let (rows, first) = begun.inspect_err(|error| turn.end(Ended::Failed(error.to_string())))?;
+        Ok(Self { rows, first, turn, stopped, deadline })
+    }
 }
 
 /// Puts batches into the pieces of a protocol.
@@ -75,7 +103,7 @@ pub(crate) fn handed_out<W: Writer>(
 async fn make<W: Writer>(mut running: Running, writer: W, pieces: mpsc::Sender<Sent<W::Piece>>) {
     let mut writer = Some(writer);
     loop {
-        let sent = next(&mut running, &mut writer).await.unwrap_or_else(Sent::BrokenOff);
+        let sent = next(&mut running, &mut writer, &pieces).await.unwrap_or_else(Sent::BrokenOff);
         running.turn.handed_out(running.rows.rows(), running.rows.bytes_scanned());
         let is_last = match &sent {
             Sent::Piece(_) => false,
@@ -102,8 +130,17 @@ fn ended(turn: &Turn, how: Ended) -> bool {
 }
 
 /// The writer is gone once it has written the end.
-async fn next<W: Writer>(running: &mut Running, writer: &mut Option<W>) -> Result<Sent<W::Piece>, BrokenOff> {
-    let (batch, Some(mut given)) = (next_batch(running).await?, writer.take()) else { return Ok(Sent::End(None)) };
+async fn next<W: Writer>(
+    running: &mut Running,
+    writer: &mut Option<W>,
+    pieces: &mpsc::Sender<Sent<W::Piece>>,
+) -> Result<Sent<W::Piece>, BrokenOff> {
+    let batch = tokio::select! {
+        batch = next_batch(running) => batch?,
+        // Whoever hung up waits for nothing.
+        () = pieces.closed() => return Err(BrokenOff::Stopped),
+    };
+    let Some(mut given) = writer.take() else { return Ok(Sent::End(None)) };
     let sent = match batch {
         None => given.end().map(Sent::End),
         Some(batch) => {

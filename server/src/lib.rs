@@ -6,6 +6,7 @@
 //! nothing else: what is asked becomes one call into `query` or `detectors`, what comes back becomes JSON, and every
 //! error becomes a problem document.
 
+mod accepting;
 pub mod access;
 pub mod answer;
 pub mod api;
@@ -16,6 +17,7 @@ mod cursor;
 pub mod detector_status;
 mod detectors;
 pub mod findings;
+pub mod flight_sql;
 pub mod grants;
 mod guard;
 mod handing_out;

@@ -17,7 +17,9 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::access::Door;
 use crate::api::{Api, routes};
@@ -138,8 +140,10 @@ impl Listening {
 
 impl Listening {
     /// For other protocols than HTTP: the socket, what is asked of callers, and the certificate where there is one.
-    pub(crate) fn into_parts(self) -> (std::net::TcpListener, Door, Option<Tls>) {
-        (self.listener, self.door, self.tls.map(|(files, config)| Tls::renewing(files, config)))
+    pub(crate) fn into_parts(self) -> Result<(TcpListener, Door, Option<Tls>), ListenError> {
+        self.listener.set_nonblocking(true).map_err(ListenError::Serve)?;
+        let listener = TcpListener::from_std(self.listener).map_err(ListenError::Serve)?;
+        Ok((listener, self.door, self.tls.map(|(files, config)| Tls::renewing(files, config))))
     }
 }
 
@@ -156,9 +160,11 @@ impl Tls {
         Self { config, renewing }
     }
 
-    /// As of now.
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        self.config.get_inner()
+    /// The certificate of this moment, for clients that name this protocol.
+    pub(crate) fn acceptor(&self, protocol: &[u8]) -> TlsAcceptor {
+        let mut config = (*self.config.get_inner()).clone();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        TlsAcceptor::from(Arc::new(config))
     }
 }
 

@@ -3,7 +3,8 @@
 //! The one who asked may name a statement, so that it can be stopped before its answer has begun. What is known is
 //! bounded: the oldest that has ended is forgotten first. Another server over the same lake knows nothing of them.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ use crate::problem::Problem;
 
 /// Statements that may run at once; one more is refused rather than queued. Each may use the whole memory limit.
 pub(crate) const AT_ONCE: usize = 4;
+/// Statements of one owner that may wait for a place.
+const MOST_WAITING: usize = 16;
 /// Ended ones that are remembered.
 const MOST_REMEMBERED: usize = 1_000;
 
@@ -27,6 +30,7 @@ const LONGEST_ERROR: usize = 1_024;
 #[derive(Debug, Clone)]
 pub(crate) struct Statements {
     turns: Arc<Semaphore>,
+    waiting: Arc<Mutex<HashMap<String, usize>>>,
     known: Arc<Mutex<VecDeque<Arc<Statement>>>>,
 }
 
@@ -89,7 +93,7 @@ pub(crate) enum NotNow {
 
 impl Default for Statements {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), known: Arc::default() }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), waiting: Arc::default(), known: Arc::default() }
     }
 }
 
@@ -99,8 +103,10 @@ impl Statements {
         self.begin_in(place, id, owner)
     }
 
-    /// The same for who has one statement at a time and can wait for a place.
+    /// The same for protocols whose clients can wait for a place; few of one owner's statements may, so that others come
+    /// to theirs.
     pub(crate) async fn wait(&self, id: String, owner: String, at_most: Duration) -> Result<Turn, NotNow> {
+        let _waiting = Waiting::of(&self.waiting, &owner)?;
         let place = tokio::time::timeout(at_most, Arc::clone(&self.turns).acquire_owned()).await;
         let place = place.map_err(|_| NotNow::TooMany)?.map_err(|_| NotNow::TooMany)?;
         self.begin_in(place, id, owner)
@@ -153,6 +159,36 @@ static THREADS: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(AT_ONCE + 1).thread_name("statement").enable_all().build()
 });
+
+/// One statement that waits for its place, as long as this is held.
+struct Waiting {
+    all: Arc<Mutex<HashMap<String, usize>>>,
+    owner: String,
+}
+
+impl Waiting {
+    fn of(all: &Arc<Mutex<HashMap<String, usize>>>, owner: &str) -> Result<Self, NotNow> {
+        let mut waiting = all.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_owner = waiting.entry(owner.to_owned()).or_default();
+        if *of_owner >= MOST_WAITING {
+            return Err(NotNow::TooMany);
+        }
+        *of_owner += 1;
+        Ok(Self { all: Arc::clone(all), owner: owner.to_owned() })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut waiting = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut of_owner) = waiting.entry(std::mem::take(&mut self.owner)) {
+            *of_owner.get_mut() -= 1;
+            if *of_owner.get() == 0 {
+                of_owner.remove();
+            }
+        }
+    }
+}
 
 impl Turn {
     /// Where the statement runs. Its place is taken until it has really ended there.
@@ -264,6 +300,27 @@ mod tests {
         let _turn = statements.begin("q".into(), "key:a".into()).unwrap();
         assert_eq!(statements.begin("q".into(), "key:a".into()).err(), Some(NotNow::Taken));
         assert!(statements.begin("q".into(), "key:b".into()).is_ok(), "names are each one's own");
+    }
+
+    #[tokio::test]
+    async fn one_owner_has_only_so_many_that_wait_and_others_may_wait_too() {
+        let (statements, long) = (Statements::default(), Duration::from_secs(600));
+        let turns: Vec<Turn> =
+            (0..AT_ONCE).map(|number| statements.begin(number.to_string(), "key:a".into()).unwrap()).collect();
+        let mut waiting = tokio::task::JoinSet::new();
+        for number in 0..MOST_WAITING {
+            let statements = statements.clone();
+            waiting.spawn(async move { statements.wait(format!("w{number}"), "key:a".into(), long).await.map(drop) });
+        }
+        while statements.waiting.lock().unwrap().get("key:a") != Some(&MOST_WAITING) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(statements.wait("more".into(), "key:a".into(), long).await.err(), Some(NotNow::TooMany));
+        let other = statements.clone();
+        let other = tokio::spawn(async move { other.wait("q".into(), "key:b".into(), long).await.map(drop) });
+        drop(turns);
+        assert!(waiting.join_all().await.iter().all(Result::is_ok) && other.await.unwrap().is_ok());
+        assert!(statements.waiting.lock().unwrap().is_empty());
     }
 
     #[test]

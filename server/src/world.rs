@@ -9,14 +9,16 @@ use credwatch_detectors::Registry;
 use credwatch_lake::{Access, Appended, Change, Committed, Lake, TableName};
 use credwatch_query::Limits;
 use credwatch_schemas::access::{Reach, Role};
+use credwatch_schemas::audit::AuditRow;
 use credwatch_schemas::batch::ValidBatch;
 use credwatch_schemas::finding::{FINDINGS, Finding, Severity, Status};
 use credwatch_schemas::ids::{DetectorId, DetectorVersion, OrgId, SourceId};
 use credwatch_schemas::outcome::{COVERAGE, Coverage, Outcome};
 use credwatch_schemas::position::{Partition, Progress};
 use credwatch_schemas::records::UNDATED;
-use credwatch_schemas::rows::to_batch;
+use credwatch_schemas::rows::{from_batch, to_batch};
 use credwatch_schemas::time::{HOUR, Micros};
+use datafusion::prelude::SessionContext;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -73,6 +75,15 @@ impl World {
         commit(&world.lake, TableName::Findings, to_batch(&FINDINGS, &findings).unwrap()).await;
         commit(&world.lake, TableName::Coverage, to_batch(&COVERAGE, &coverage()).unwrap()).await;
         world
+    }
+
+    /// What the audit says by now, in order.
+    pub(crate) async fn audit(&self) -> Vec<AuditRow> {
+        let table = self.lake.table_snapshot(&TableName::Audit).await.unwrap().unwrap();
+        let rows = SessionContext::new().read_table(table.provider()).unwrap().collect().await.unwrap();
+        let mut rows: Vec<AuditRow> = rows.iter().flat_map(|batch| from_batch(batch).unwrap()).collect();
+        rows.sort_by_key(|row| row.seq);
+        rows
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

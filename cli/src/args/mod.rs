@@ -16,7 +16,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub(crate) use access::{AddGrant, Grants, Keys, NewKey};
 pub(crate) use asking::{Query, SaveQuery, Sql};
 pub(crate) use judging::{Change, Detect, Findings, Settings};
-pub(crate) use leaving::{Export, Pull, Stream, Vocabulary};
+pub(crate) use leaving::{Export, Pull, Stream};
 pub(crate) use records::{Adapter, Import, Rejects};
 pub(crate) use service::{Demo, Ingest, Part, Serve, Simulate};
 
@@ -87,7 +87,7 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Run roles of the service until stopped: ingest, detect, api, export
     #[command(
-        after_help = "Examples:\n  credwatch serve --lake ./lake --listen 127.0.0.1:7980\n  credwatch serve --lake ./lake --listen-postgres 127.0.0.1:5433\n  credwatch serve --roles ingest,detect,api --brokers kafka-1:9092,kafka-2:9092 --topic audit"
+        after_help = "Examples:\n  credwatch serve --lake ./lake --listen 127.0.0.1:7980\n  credwatch serve --lake ./lake --listen-postgres 127.0.0.1:5433 --listen-flight-sql 127.0.0.1:7981\n  credwatch serve --roles ingest,detect,api --brokers kafka-1:9092,kafka-2:9092 --topic audit"
     )]
     Serve(Serve),
     /// Read Kafka into the lake until stopped, each record exactly once

@@ -18,6 +18,9 @@ pub(crate) struct Serve {
     /// Also answer psql and other clients of Postgres, at this address (docs/postgres.md)
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen_postgres: Option<std::net::SocketAddr>,
+    /// Also answer ADBC and other clients of Arrow Flight SQL, at this address (docs/flight-sql.md)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen_flight_sql: Option<std::net::SocketAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,8 +11,8 @@ use credwatch_query::Limits;
 use credwatch_server::api::Api;
 use credwatch_server::background::{self, Board, Nudge};
 use credwatch_server::listener::Listening;
-use credwatch_server::postgres;
 use credwatch_server::push::{Sinks, forward, forwarders};
+use credwatch_server::{flight_sql, postgres};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::Mutex;
 
@@ -71,7 +71,8 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         let address = asked.listen.or(configured.listen);
         let entrance = Entrance::of(&configured.api, address, configured.public_url.as_deref())?;
         let postgres = asked.listen_postgres.or(configured.listen_postgres);
-        let entrance = entrance.and_postgres(&configured.api, postgres);
+        let flight_sql = asked.listen_flight_sql.or(configured.listen_flight_sql);
+        let entrance = entrance.and_postgres(&configured.api, postgres).and_flight_sql(&configured.api, flight_sql);
         let identity = Identity::of(configured)?;
         api(&mut running, lake, registry, board, &entrance, |api| identity.at(api).with_sinks(sinks))?;
     }
@@ -173,6 +174,15 @@ pub(crate) fn api(
         let api = api.clone();
         running.add("postgres", |stop| async move {
             postgres::serve(listening, api, stop.cancelled_owned()).await?;
+            Ok(())
+        });
+    }
+    if let Some((address, door)) = entrance.flight_sql {
+        let listening = Listening::bind(address, door, &entrance.transport)?;
+        eprintln!("listening for clients of Flight SQL on {}", listening.address());
+        let api = api.clone();
+        running.add("flight-sql", |stop| async move {
+            flight_sql::serve(listening, api, stop.cancelled_owned()).await?;
             Ok(())
         });
     }

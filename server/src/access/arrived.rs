@@ -12,12 +12,31 @@ use super::Access;
 use super::note::Note;
 use super::principal::Principal;
 
+/// Which protocol a request speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surface {
+    Http,
+    Postgres,
+    FlightSql,
+}
+
+impl Surface {
+    /// As the audit names it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Postgres => "postgres",
+            Self::FlightSql => "flight-sql",
+        }
+    }
+}
+
 /// What is known of a request when it comes.
 pub(crate) struct Arrived {
     time: Micros,
     pub(super) begun: Instant,
     pub(super) request_id: String,
-    surface: &'static str,
+    surface: Surface,
     action: String,
     query: Option<String>,
     address: Option<String>,
@@ -38,7 +57,7 @@ impl Arrived {
             time: (access.clock)(),
             begun: Instant::now(),
             request_id: uuid::Uuid::new_v4().simple().to_string(),
-            surface: "http",
+            surface: Surface::Http,
             action: format!("{} {route}", request.method()),
             query: particular(request),
             address: address.map(|ConnectInfo(address)| address.ip().to_string()),
@@ -47,16 +66,16 @@ impl Arrived {
         }
     }
 
-    /// A request on a connection of Postgres: `connect`, `query` or `prepare`.
-    pub(crate) fn on_postgres(access: &Access, action: &str, address: SocketAddr) -> Self {
+    /// A request of another protocol than HTTP: `connect`, `query`, `prepare` or `catalogue`.
+    pub(crate) fn on(surface: Surface, access: &Access, action: &str, address: Option<SocketAddr>) -> Self {
         Self {
             time: (access.clock)(),
             begun: Instant::now(),
             request_id: uuid::Uuid::new_v4().simple().to_string(),
-            surface: "postgres",
+            surface,
             action: action.to_owned(),
             query: None,
-            address: Some(address.ip().to_string()),
+            address: address.map(|address| address.ip().to_string()),
             only_refusals: false,
             changes: false,
         }
@@ -84,7 +103,7 @@ impl Arrived {
             principal_name: principal.and_then(Principal::name).map(str::to_owned),
             role: principal.map(Principal::role),
             org_id: noted.org,
-            surface: self.surface.to_owned(),
+            surface: self.surface.name().to_owned(),
             action: self.action.clone(),
             detail: noted.detail.or_else(|| self.query.clone()),
             status: status.map(|status| i64::from(status.as_u16())),

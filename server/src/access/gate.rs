@@ -92,7 +92,7 @@ struct Recognition {
 impl Recognition {
     async fn of(access: &Access, headers: &HeaderMap) -> Result<Self, Problem> {
         let as_of = Instant::now();
-        let principal = access.recognise(headers).await?;
+        let principal = access.recognise(&brought(headers), access.door).await?;
         Ok(Self { principal, headers: headers.clone(), as_of })
     }
 
@@ -104,8 +104,7 @@ impl Recognition {
         }
         let now = Self::of(access, &self.headers).await?;
         if now.principal != self.principal {
-            let why = "what this caller may has changed while the request was answered";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", why));
+            return Err(changed());
         }
         *self = now;
         Ok(())
@@ -135,13 +134,18 @@ async fn answer(
 }
 
 /// The request with its body read: who sends it byte by byte must not outlive the recognition.
-pub(super) async fn whole(request: Request) -> Result<Request, Problem> {
+pub(crate) async fn whole(request: Request) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
     let slow = || Problem::new(StatusCode::REQUEST_TIMEOUT, "slow_body", "the body did not come in time");
     let large =
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_body", "the body is larger than 256 KiB, or broke off");
     let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, LARGEST_BODY)).await.map_err(|_| slow())?;
     Ok(Request::from_parts(parts, Body::from(read.map_err(|_| large())?)))
+}
+
+pub(super) fn changed() -> Problem {
+    let why = "what this caller may has changed while the request was answered";
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", why)
 }
 
 pub(super) fn away() -> Problem {
@@ -182,16 +186,16 @@ impl Access {
         limited(standing, (self.clock)(), "too many requests were refused at this moment")
     }
 
-    async fn recognise(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
-        match brought(headers) {
-            Brought::Nothing if self.door == Door::LocalIsOperator => Ok(Principal::local()),
+    pub(super) async fn recognise(&self, brought: &Brought, door: Door) -> Result<Principal, Problem> {
+        match brought {
+            Brought::Nothing if door == Door::LocalIsOperator => Ok(Principal::local()),
             Brought::Nothing => Err(unauthorized("key_needed", "a key is needed: Authorization: Bearer KEY")),
             Brought::Unreadable => Err(unauthorized(
                 "key_unreadable",
                 "the authorization header holds no API key: one is cwk_, 16 hex digits, _ and 64 hex digits",
             )),
-            Brought::Key(key) => self.holder_of(&key).await,
-            Brought::Token(token) => self.holder_of_token(&token).await,
+            Brought::Key(key) => self.holder_of(key).await,
+            Brought::Token(token) => self.holder_of_token(token).await,
         }
     }
 

@@ -32,16 +32,16 @@ use credwatch_schemas::time::Micros;
 
 use crate::book::Fresh;
 use crate::problem::Problem;
-pub(crate) use arrived::Arrived;
+pub(crate) use arrived::{Arrived, Surface};
 pub use audit_log::AuditLog;
+pub(crate) use bearer::{Brought, brought};
 pub(crate) use caller::{Caller, Permit};
-pub(crate) use gate::{challenge, gate, limited};
+pub(crate) use gate::{challenge, gate, limited, whole};
 use grants::standing;
 pub use grants::{Grant, GrantError, GrantInfo, Grants, NewGrant, NoGrant};
 pub use holder::Holder;
 use holder::{Holders, holders};
 pub use key::{Key, Unreadable};
-pub(crate) use keys::orgs;
 pub use keys::{Draft, KeyError, KeyInfo, Keys, Revoked};
 pub use oauth::Minting;
 use oauth::Replays;
@@ -50,7 +50,7 @@ pub use oidc::{Issuer, IssuerError, Trust};
 pub use public_key::{NotPublic, PublicKey};
 use rate::Rates;
 pub(crate) use rate::Standing;
-pub(crate) use resident::Resident;
+pub(crate) use resident::{Bringing, Proof, Resident};
 pub(crate) use scram::MECHANISM;
 
 /// Reads the wall clock; tests have one of their own.

@@ -1,7 +1,8 @@
-//! Whoever stays: on a connection a key is proven once, and what it may is asked again before every request.
+//! The gate of other protocols than HTTP: whoever stays on a connection proves a key once, others bring it with every
+//! request, and what it may is asked again before each.
 //!
-//! [`Access::attend`] is the gate of such protocols. It is the only place that gives a resident's work a [`Caller`], and
-//! it gives nothing back before the row in `audit` is durable.
+//! [`Access::attend`] is the only place that gives their work a [`Caller`], and it gives nothing back before the row in
+//! `audit` is durable.
 
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use credwatch_schemas::ids::KeyId;
 use tokio::time::Instant;
 
 use super::arrived::Arrived;
+use super::bearer::Brought;
 use super::caller::Caller;
-use super::gate::{away, unauthorized};
+use super::gate::{away, changed, unauthorized};
 use super::holder::Recognised;
 use super::note::Note;
 use super::principal::Principal;
@@ -30,6 +32,44 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 pub(crate) struct Claim {
     id: KeyId,
     asked: Asked,
+}
+
+/// What shows who somebody is, as of now.
+pub(crate) trait Proof {
+    async fn principal(&self, access: &Access) -> Result<Principal, Problem>;
+
+    /// Whether it lasts as long as a connection that has one request at a time.
+    fn is_lasting(&self) -> bool;
+}
+
+impl Proof for Resident {
+    async fn principal(&self, access: &Access) -> Result<Principal, Problem> {
+        match &self.0 {
+            None => Ok(Principal::local()),
+            Some(id) => access.holder_again(id).await,
+        }
+    }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
+}
+
+impl Proof for Bringing {
+    async fn principal(&self, access: &Access) -> Result<Principal, Problem> {
+        access.recognise(&self.brought, self.door).await
+    }
+
+    fn is_lasting(&self) -> bool {
+        false
+    }
+}
+
+/// Somebody who brings something along with every request, to this door.
+#[derive(Debug, Clone)]
+pub(crate) struct Bringing {
+    pub(crate) brought: Brought,
+    pub(crate) door: Door,
 }
 
 /// Somebody who has proven to have a key, or who needs none.
@@ -79,48 +119,59 @@ impl Access {
         Ok(Claim { id, asked: verifier.ask(client_first, &nonce).map_err(|_| unproven())? })
     }
 
-    /// Runs one request of somebody who has proven who they are: recognised anew, at the rate of their key, recorded
-    /// before anything of its outcome is known outside.
+    /// Runs one request: its sender recognised anew, at the rate of their key, recorded before anything of its outcome is
+    /// known outside.
     pub(crate) async fn attend<T, W>(
         &self,
-        resident: &Resident,
+        proof: &impl Proof,
         arrived: &Arrived,
         work: impl FnOnce(Caller) -> W,
     ) -> Result<T, Problem>
     where
         W: Future<Output = Result<T, Problem>>,
     {
-        let (note, recognised) = (Note::default(), self.recognise_again(resident).await);
-        let outcome = match recognised.clone() {
-            Err(problem) => Err(problem),
-            Ok(principal) => self.work_of(resident, principal, &note, work).await,
+        let note = Note::default();
+        let principal = match proof.principal(self).await {
+            Ok(principal) => principal,
+            Err(problem) => return Err(self.turn_away(arrived, None, problem).await),
         };
-        self.record(arrived, recognised.ok().as_ref(), &note, outcome.as_ref().err()).await?;
-        outcome
+        if let Err(problem) = self.admitted(proof, &principal).await {
+            return Err(self.turn_away(arrived, Some(&principal), problem).await);
+        }
+        let outcome = self.work_of(proof, &principal, &note, work).await;
+        self.record(arrived, Some(&principal), &note, outcome.as_ref().err()).await?;
+        let answer = outcome?;
+        // The row may have waited for the disk.
+        self.is_still(proof, &principal).await?;
+        Ok(answer)
     }
 
     async fn work_of<T, W>(
         &self,
-        resident: &Resident,
-        principal: Principal,
+        proof: &impl Proof,
+        principal: &Principal,
         note: &Note,
         work: impl FnOnce(Caller) -> W,
     ) -> Result<T, Problem>
     where
         W: Future<Output = Result<T, Problem>>,
     {
-        self.wait_for_admission(&principal).await?;
-        let done = work(Caller::new(principal, note.clone())).await;
+        let done = work(Caller::new(principal.clone(), note.clone())).await;
         // A key may have been revoked while its statement ran.
-        self.recognise_again(resident).await?;
+        self.is_still(proof, principal).await?;
         done
     }
 
-    /// Somebody was turned away before they had proven anything.
-    pub(crate) async fn turn_away(&self, arrived: &Arrived, problem: &Problem) -> Result<(), Problem> {
+    /// Somebody is turned away; what they are told. Refusals are recorded up to a rate, beyond it they are counted.
+    pub(crate) async fn turn_away(
+        &self,
+        arrived: &Arrived,
+        principal: Option<&Principal>,
+        problem: Problem,
+    ) -> Problem {
         match self.rates.refuse() {
-            Ok(_) => self.record(arrived, None, &Note::default(), Some(problem)).await,
-            Err(standing) => Err(self.not_recorded(standing)),
+            Ok(_) => self.record(arrived, principal, &Note::default(), Some(&problem)).await.err().unwrap_or(problem),
+            Err(standing) => self.not_recorded(standing),
         }
     }
 
@@ -142,18 +193,19 @@ impl Access {
 
     /// Whether somebody who has proven who they are still is that.
     pub(crate) async fn still_holds(&self, resident: &Resident) -> Result<(), Problem> {
-        self.recognise_again(resident).await.map(drop)
+        resident.principal(self).await.map(drop)
     }
 
-    async fn recognise_again(&self, resident: &Resident) -> Result<Principal, Problem> {
-        match &resident.0 {
-            None => Ok(Principal::local()),
-            Some(id) => self.holder_again(id).await,
+    async fn is_still(&self, proof: &impl Proof, principal: &Principal) -> Result<(), Problem> {
+        if proof.principal(self).await? == *principal { Ok(()) } else { Err(changed()) }
+    }
+
+    /// A connection of a resident has one request at a time, so one that comes too fast is kept waiting rather than
+    /// refused.
+    async fn admitted(&self, proof: &impl Proof, principal: &Principal) -> Result<(), Problem> {
+        if !proof.is_lasting() {
+            return self.admit(principal);
         }
-    }
-
-    /// A connection has one request at a time, so one that comes too fast is kept waiting rather than refused.
-    async fn wait_for_admission(&self, principal: &Principal) -> Result<(), Problem> {
         let deadline = Instant::now() + LONGEST_WAIT;
         loop {
             match self.admit(principal) {

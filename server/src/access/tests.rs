@@ -4,12 +4,8 @@ mod clients;
 mod people;
 
 use axum::http::{StatusCode, header};
-use credwatch_lake::TableName;
 use credwatch_schemas::access::{Right, Role};
-use credwatch_schemas::audit::AuditRow;
-use credwatch_schemas::rows::from_batch;
 use credwatch_schemas::time::DAY;
-use datafusion::prelude::SessionContext;
 use serde_json::{Value, json};
 
 use super::{Door, Draft, Key, Keys};
@@ -65,14 +61,6 @@ fn body(method: &str, path: &str) -> Option<Value> {
     }
 }
 
-pub(super) async fn audit(world: &World) -> Vec<AuditRow> {
-    let table = world.lake.table_snapshot(&TableName::Audit).await.unwrap().unwrap();
-    let rows = SessionContext::new().read_table(table.provider()).unwrap().collect().await.unwrap();
-    let mut rows: Vec<AuditRow> = rows.iter().flat_map(|batch| from_batch(batch).unwrap()).collect();
-    rows.sort_by_key(|row| row.seq);
-    rows
-}
-
 #[tokio::test]
 async fn without_a_key_no_route_answers_and_each_refusal_is_recorded() {
     let world = closed().await;
@@ -81,7 +69,7 @@ async fn without_a_key_no_route_answers_and_each_refusal_is_recorded() {
         refused.is_problem(StatusCode::UNAUTHORIZED, "key_needed");
         assert_eq!(refused.headers[header::WWW_AUTHENTICATE], "Bearer realm=\"credwatch\"");
     }
-    let rows = audit(&world).await;
+    let rows = world.audit().await;
     assert_eq!(rows.len(), ROUTES.len());
     assert!(rows.iter().all(|row| row.principal.is_none() && row.status == Some(401)), "{rows:?}");
     assert!(rows.iter().all(|row| row.code.as_deref() == Some("key_needed")));
@@ -183,7 +171,7 @@ async fn every_request_leaves_one_row_that_says_who_asked_what_of_whom() {
     let sql = json!({"sql": "SELECT 1 AS n"});
     let answer = world.send_as(&key, "POST", "/v1/sql", &sql).await;
     world.get_as(&key, "/v1/findings/f_a?org=org_b").await;
-    let rows = audit(&world).await;
+    let rows = world.audit().await;
     let told: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -251,7 +239,8 @@ async fn a_key_made_over_the_api_works_is_listed_without_its_secret_and_can_be_r
     assert_eq!(world.ask(request("DELETE", &path, Some(&admin), None)).await.status, StatusCode::OK);
     tokio::time::sleep(crate::book::FRESH).await;
     world.get_as(&key, "/v1/whoami").await.is_problem(StatusCode::UNAUTHORIZED, "key_revoked");
-    let recorded = audit(&world)
+    let recorded = world
+        .audit()
         .await
         .iter()
         .any(|row| row.detail.as_deref().is_some_and(|said| said.contains("siem") && said.contains("org_a")));
@@ -303,8 +292,8 @@ async fn guessing_keys_is_slowed_down_and_does_not_fill_the_audit() {
     let limited = world.get_as(&Key::draw().unwrap(), "/v1/whoami").await;
     limited.is_problem(StatusCode::TOO_MANY_REQUESTS, "limit.rate");
     assert!(limited.headers.contains_key(header::RETRY_AFTER));
-    let before = audit(&world).await.len();
+    let before = world.audit().await.len();
     world.get_as(&Key::draw().unwrap(), "/v1/whoami").await;
-    assert_eq!(audit(&world).await.len(), before);
+    assert_eq!(world.audit().await.len(), before);
     assert_eq!(world.get_as(&good, "/v1/whoami").await.status, StatusCode::OK);
 }

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgwire::tokio::TlsAcceptor;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,37 +13,23 @@ use tokio_util::task::TaskTracker;
 use super::Office;
 use super::negotiation::ALPN;
 use super::talk::talk;
+use crate::accepting::accept_until;
 use crate::api::Api;
 use crate::listener::{ListenError, Listening, Tls};
 
 /// One more is closed at once: a client that tries again later is better off than one that waits for nothing.
 const MOST_CONNECTIONS: usize = 500;
-/// What a refused accept means is usually over soon.
-const PAUSE: Duration = Duration::from_millis(100);
 /// Connections may take this long to end once the server was asked to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Answers until `stop` is ready, then ends the connections.
 pub async fn serve(listening: Listening, api: Api, stop: impl Future<Output = ()> + Send) -> Result<(), ListenError> {
-    let (bound, door, tls) = listening.into_parts();
-    let listener = listener(bound).map_err(ListenError::Serve)?;
+    let (listener, door, tls) = listening.into_parts()?;
     let office = Office { api, door, cancels: Arc::default(), asks_for_tls: tls.is_some() };
     let (places, tasks, stopping) =
         (Arc::new(Semaphore::new(MOST_CONNECTIONS)), TaskTracker::new(), CancellationToken::new());
-    tokio::pin!(stop);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut stop => break,
-        };
-        match accepted {
-            Ok((tcp, address)) => welcome(&office, (tcp, address), tls.as_ref(), (&places, &tasks, &stopping)),
-            Err(error) => {
-                tracing::warn!(%error, "a Postgres connection could not be accepted");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
+    let welcome = |tcp, address| welcome(&office, (tcp, address), tls.as_ref(), (&places, &tasks, &stopping));
+    accept_until(stop, &listener, welcome).await;
     stopping.cancel();
     tasks.close();
     if tokio::time::timeout(STOP_WITHIN, tasks.wait()).await.is_err() {
@@ -63,23 +48,11 @@ fn welcome(
         metrics::counter!("credwatch_postgres_connections_refused_total").increment(1);
         return;
     };
-    let (office, stopping, acceptor) = (office.clone(), stopping.clone(), tls.map(acceptor));
+    let (office, stopping, acceptor) = (office.clone(), stopping.clone(), tls.map(|tls| tls.acceptor(ALPN)));
     tasks.spawn(async move {
         if let Err(error) = talk(office, tcp, acceptor, address, stopping).await {
             tracing::debug!(%error, %address, "a Postgres connection broke off");
         }
         drop(place);
     });
-}
-
-/// The certificate of this moment; clients that begin with TLS name the protocol.
-fn acceptor(tls: &Tls) -> TlsAcceptor {
-    let mut config = (*tls.config()).clone();
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    TlsAcceptor::from(Arc::new(config))
-}
-
-fn listener(bound: std::net::TcpListener) -> std::io::Result<TcpListener> {
-    bound.set_nonblocking(true)?;
-    TcpListener::from_std(bound)
 }

@@ -9,14 +9,13 @@ use arrow_pg::datatypes::arrow_schema_to_pg_fields;
 use credwatch_query::postgres::Postgres;
 use credwatch_query::{Described, Params, Session};
 use credwatch_schemas::access::Right;
-use futures::{TryStreamExt, stream};
+use futures::stream;
 use pgwire::api::portal::Format;
 use pgwire::api::results::{QueryResponse, Response, Tag};
 use pgwire::api::store::PortalStore;
 use pgwire::api::{ClientInfo, ClientPortalStore};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::response::TransactionStatus;
-use tokio::time::Instant;
 
 use super::Office;
 use super::cancel::Cancellable;
@@ -26,7 +25,7 @@ use super::prepared::one_text;
 use super::refusal::{error, refusal};
 use super::rows::{answer, encoded, on_the_wire};
 use super::settings::Settings;
-use crate::access::{Arrived, Permit, Resident};
+use crate::access::{Arrived, Permit, Resident, Surface};
 use crate::handing_out::Running;
 use crate::problem::Problem;
 use crate::sql::{cancelled, not_now};
@@ -103,7 +102,7 @@ impl Connection {
         let Inner { office, resident, org, address, cancel, .. } = &*self.0;
         let (access, stopped) = (&office.api.access, cancel.begin());
         let limits = self.settings().limits(office.api.limits);
-        let arrived = Arrived::on_postgres(access, "query", *address);
+        let arrived = Arrived::on(Surface::Postgres, access, "query", Some(*address));
         let run = |caller: crate::access::Caller| async {
             let permit = caller.within(org.as_deref())?.may(Right::RunSql)?;
             permit.says(&format!("{sql}, params: {params:?}"));
@@ -111,18 +110,7 @@ impl Connection {
                 ready = self.ready(&permit) => ready?,
                 () = stopped.cancelled() => return Err(cancelled()),
             };
-            let deadline = Instant::now() + limits.time;
-            let begin = async {
-                let mut rows = session.run(sql, params).await?;
-                let first = rows.try_next().await?;
-                Ok::<_, Problem>((rows, first))
-            };
-            let begun = tokio::select! {
-                begun = begin => begun,
-                () = stopped.cancelled() => return Err(cancelled()),
-            };
-            let (rows, first) = begun.inspect_err(|problem| turn.end(Ended::Failed(problem.detail().to_owned())))?;
-            Ok(Running { rows, first, turn, stopped: stopped.clone(), deadline })
+            Running::begin(session, turn, (sql, params), stopped.clone(), limits.time).await
         };
         access.attend(resident, &arrived, run).await
     }
@@ -130,7 +118,8 @@ impl Connection {
     /// What a statement's answer will look like. Only a refusal is recorded: what it would read is recorded when it runs.
     pub(super) async fn describe(&self, sql: &str) -> Result<Described, Problem> {
         let Inner { office, resident, org, address, .. } = &*self.0;
-        let arrived = Arrived::on_postgres(&office.api.access, "prepare", *address).recorded_if_refused();
+        let arrived =
+            Arrived::on(Surface::Postgres, &office.api.access, "prepare", Some(*address)).recorded_if_refused();
         let describe = |caller: crate::access::Caller| async {
             let permit = caller.within(org.as_deref())?.may(Right::RunSql)?;
             permit.says(sql);

@@ -20,7 +20,7 @@ use super::refusal::{error, fatal};
 use super::settings::Settings;
 use super::talk::{self, Socket};
 use super::{Office, WHATEVER_IS_REACHED};
-use crate::access::{Arrived, Key, MECHANISM, Resident};
+use crate::access::{Arrived, Key, MECHANISM, Resident, Surface};
 use crate::problem::Problem;
 
 /// Lets a client in, or does what else its first message asks for.
@@ -54,7 +54,8 @@ pub(super) async fn enter(
 }
 
 async fn recognised(socket: &mut Socket, office: &Office, address: SocketAddr) -> PgWireResult<Resident> {
-    let (access, arrived) = (&office.api.access, Arrived::on_postgres(&office.api.access, "connect", address));
+    let (access, arrived) =
+        (&office.api.access, Arrived::on(Surface::Postgres, &office.api.access, "connect", Some(address)));
     let user = socket.metadata().get(METADATA_USER).cloned().unwrap_or_default();
     // Who brings a key is its holder, also where none is asked for.
     let local = Resident::local(office.door).filter(|_| !is_a_keys_id(&user));
@@ -69,7 +70,7 @@ async fn recognised(socket: &mut Socket, office: &Office, address: SocketAddr) -
     };
     match recognised {
         Ok(resident) => Ok(resident),
-        Err(problem) => Err(fatal(access.turn_away(&arrived, &problem).await.err().as_ref().unwrap_or(&problem))),
+        Err(problem) => Err(fatal(&access.turn_away(&arrived, None, problem).await)),
     }
 }
 
@@ -110,7 +111,7 @@ async fn admitted(
     address: SocketAddr,
 ) -> PgWireResult<Settings> {
     let asked = socket.metadata();
-    let arrived = Arrived::on_postgres(&office.api.access, "connect", address);
+    let arrived = Arrived::on(Surface::Postgres, &office.api.access, "connect", Some(address));
     let admitted = office.api.access.attend(resident, &arrived, |caller| async {
         let permit = caller.within(org)?.may(Right::RunSql)?;
         permit.says(asked.get("application_name").map_or("", String::as_str));

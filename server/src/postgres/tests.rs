@@ -2,11 +2,8 @@
 
 use std::net::SocketAddr;
 
-use credwatch_lake::TableName;
 use credwatch_schemas::access::Role;
 use credwatch_schemas::audit::AuditRow;
-use credwatch_schemas::rows::from_batch;
-use datafusion::prelude::SessionContext;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -49,11 +46,7 @@ impl Served {
     }
 
     async fn audit(&self) -> Vec<AuditRow> {
-        let table = self.world.lake.table_snapshot(&TableName::Audit).await.unwrap().unwrap();
-        let rows = SessionContext::new().read_table(table.provider()).unwrap().collect().await.unwrap();
-        let mut rows: Vec<AuditRow> = rows.iter().flat_map(|batch| from_batch(batch).unwrap()).collect();
-        rows.sort_by_key(|row| row.seq);
-        rows
+        self.world.audit().await
     }
 }
 

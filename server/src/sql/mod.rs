@@ -13,11 +13,9 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use credwatch_query::{Params, QueryError, QueryStream, Session};
+use credwatch_query::{Params, Session};
 use credwatch_schemas::access::Right;
-use futures::TryStreamExt;
 use serde::Deserialize;
-use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use crate::access::{Caller, Permit};
@@ -25,9 +23,12 @@ use crate::answer::Answer;
 use crate::api::Api;
 use crate::handing_out::{Running, Unwritten, Writer, handed_out};
 use crate::problem::Problem;
-use crate::statements::{Ended, NotNow, Report};
+use crate::statements::{NotNow, Report};
 pub(crate) use statement::Statement;
 use statement::query_id;
+
+/// Header of an answer that names its statement.
+pub(crate) const QUERY_ID: &str = "x-query-id";
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -60,19 +61,13 @@ pub(crate) async fn answer(api: &Api, permit: &Permit, statement: Statement) -> 
     let session = Session::open_with(&api.snapshot(permit).await?, permit.scope().clone(), permit.books(), limits)?;
     let session = session.on(turn.ground()?);
     let stopped = turn.stopped();
-    let begun = tokio::select! {
-        begun = begin(&session, &statement.sql, params) => begun,
-        () = stopped.cancelled() => return Err(cancelled()),
-    };
-    let (rows, first) = begun.inspect_err(|error| turn.end(Ended::Failed(error.to_string())))?;
+    let running = Running::begin(session, turn, (&statement.sql, params), stopped, limits.time).await?;
     let shape = statement.format.shape();
-    let answer = Answer::new(shape, rows.schema());
+    let answer = Answer::new(shape, running.rows.schema());
     let answer = answer.map_err(|error| Problem::internal("writing the answer", &error))?;
-    let headers =
-        [(header::CONTENT_TYPE.as_str(), shape.content_type().to_owned()), ("x-query-id", turn.id().to_owned())];
-    let deadline = Instant::now() + limits.time;
-    let pieces = handed_out(Running { rows, first, turn, stopped, deadline }, answer);
-    let body = Body::from_stream(pieces);
+    let id = running.turn.id().to_owned();
+    let headers = [(header::CONTENT_TYPE.as_str(), shape.content_type().to_owned()), (QUERY_ID, id)];
+    let body = Body::from_stream(handed_out(running, answer));
     Ok((AppendHeaders(headers), body).into_response())
 }
 
@@ -86,12 +81,6 @@ impl Writer for Answer {
     fn end(self) -> Result<Option<Vec<u8>>, Unwritten> {
         Ok(Some(Self::end(self)?))
     }
-}
-
-async fn begin(session: &Session, sql: &str, params: Params) -> Result<(QueryStream, Option<RecordBatch>), QueryError> {
-    let mut rows = session.run(sql, params).await?;
-    let first = rows.try_next().await?;
-    Ok((rows, first))
 }
 
 /// How far a statement of the caller's own is, or how it ended.

@@ -1,4 +1,4 @@
-//! The server as the clients see it that people have: psql, the drivers of Python and of Java, over TLS, with a key.
+//! The server as the clients see it that people have: psql, the drivers of Python and of Java, ADBC; over TLS, with a key.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,9 @@ use crate::access::{PATIENCE, certify, text};
 pub(crate) struct World {
     program: Program,
     _server: Guarded,
+    api: String,
     port: String,
+    flight_sql: String,
 }
 
 impl World {
@@ -30,11 +32,23 @@ impl World {
         let (certificate, key) = (path("cert.pem"), path("key.pem"));
         let words = format!("[api]\ncertificate_file = {:?}\nkey_file = {:?}\n", text(&certificate), text(&key));
         std::fs::write(&config, words).expect("writing the configuration");
-        let listening = ["--listen", "0.0.0.0:0", "--listen-postgres", "0.0.0.0:0", "--config", text(&config)];
+        let anywhere = "0.0.0.0:0";
+        let listening = [
+            "--listen",
+            anywhere,
+            "--listen-postgres",
+            anywhere,
+            "--listen-flight-sql",
+            anywhere,
+            "--config",
+            text(&config),
+        ];
         let server = program.start("server", &[&["serve", "--roles", "api"][..], &listening].concat(), &[]);
         let log = program.log("server");
-        let port = until("the server listens", PATIENCE, || port_in(&log));
-        Self { program, _server: server, port }
+        let port = |of: &'static str| until("the server listens", PATIENCE, || port_in(&log, of));
+        let (api, port, flight_sql) =
+            (port("listening on https"), port("clients of Postgres on"), port("clients of Flight SQL on"));
+        Self { program, _server: server, api, port, flight_sql }
     }
 
     pub(crate) fn key(&self, arguments: &[&str]) -> String {
@@ -46,18 +60,9 @@ impl World {
     }
 
     /// A client that takes where and as whom it asks as arguments, and the key on stdin.
-    fn client(&self, program: &str, arguments: &[&str], key: &str) -> Output {
+    fn client(&self, program: &str, arguments: &[&str], port: &str, key: &str) -> Output {
         let authority = self.authority();
-        let mut client = Command::new(program)
-            .args(arguments)
-            .args(["127.0.0.1", &self.port, user(key), text(&authority)])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starting a client");
-        writeln!(client.stdin.take().expect("its stdin"), "{key}").expect("giving it the key");
-        client.wait_with_output().expect("waiting for a client")
+        with_key(Command::new(program).args(arguments).args(["127.0.0.1", port, user(key), text(&authority)]), key)
     }
 
     pub(crate) fn psql(&self, key: &str, database: &str, commands: &[&str]) -> Output {
@@ -87,14 +92,22 @@ impl World {
     }
 }
 
+/// Runs a client that reads the key on stdin.
+fn with_key(client: &mut Command, key: &str) -> Output {
+    let client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut client = client.spawn().expect("starting a client");
+    writeln!(client.stdin.take().expect("its stdin"), "{key}").expect("giving it the key");
+    client.wait_with_output().expect("waiting for a client")
+}
+
 /// The part of a key that may be shown.
 fn user(key: &str) -> &str {
     &key[4..20]
 }
 
-fn port_in(log: &Path) -> Option<String> {
+fn port_in(log: &Path, of: &str) -> Option<String> {
     let said = std::fs::read_to_string(log).ok()?;
-    let line = said.lines().find(|line| line.contains("clients of Postgres on"))?;
+    let line = said.lines().find(|line| line.contains(of))?;
     line.rsplit(':').next().map(str::to_owned)
 }
 
@@ -105,17 +118,44 @@ fn assert_ok(client: &str, output: &Output) {
 }
 
 #[test]
-fn psql_and_the_drivers_of_python_and_java_ask_and_are_answered() {
+fn psql_adbc_and_the_drivers_of_python_and_java_ask_and_are_answered() {
     let world = World::new();
     let key = world.key(&["--role", "analyst", "--all-orgs"]);
     psql_shows_tables_columns_and_comments(&world, &key);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (python, script) = (root.join("../target/venv/bin/python"), root.join("oracle/postgres_clients.py"));
     for client in ["psycopg", "sqlalchemy", "asyncpg"] {
-        assert_ok(client, &world.client(text(&python), &[text(&script), client], &key));
+        assert_ok(client, &world.client(text(&python), &[text(&script), client], &world.port, &key));
     }
+    let script = root.join("oracle/flight_sql_clients.py");
+    assert_ok("ADBC", &world.client(text(&python), &[text(&script)], &world.flight_sql, &key));
     let (jars, source) = (root.join("../target/jdbc/*"), root.join("jdbc/Client.java"));
-    assert_ok("JDBC", &world.client("java", &["-cp", text(&jars), text(&source)], &key));
+    assert_ok("JDBC", &world.client("java", &["-cp", text(&jars), text(&source)], &world.port, &key));
+}
+
+/// What they send when they connect and when somebody browses. They themselves are not run.
+#[test]
+fn what_dbeaver_grafana_and_metabase_ask_first_is_answered() {
+    let world = World::new();
+    let key = world.key(&["--role", "analyst", "--all-orgs"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (python, script) = (root.join("../target/venv/bin/python"), root.join("oracle/startup_replay.py"));
+    for client in ["dbeaver", "grafana", "metabase"] {
+        assert_ok(client, &world.client(text(&python), &[text(&script), client], &world.port, &key));
+    }
+}
+
+/// Scopes, catalogues, plans, statistics, files and changes: whatever a statement tries, on each surface that takes one.
+#[test]
+fn no_statement_escapes_its_org_on_any_surface() {
+    let world = World::new();
+    let key = world.key(&["--role", "analyst", "--orgs", "org_a"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (python, script) = (root.join("../target/venv/bin/python"), root.join("oracle/escapes.py"));
+    let (url, lake) = (format!("https://127.0.0.1:{}", world.api), world.program.folder().join("lake"));
+    let mut escapes = Command::new(python);
+    escapes.arg(script).args([&url, &world.port, &world.flight_sql, text(&world.authority()), text(&lake)]);
+    assert_ok("escapes", &with_key(&mut escapes, &key));
 }
 
 fn psql_shows_tables_columns_and_comments(world: &World, key: &str) {

@@ -8,8 +8,8 @@ use credwatch_schemas::ids::KeyId;
 use credwatch_schemas::time::{HOUR, SECOND};
 use serde_json::{Value, json};
 
+use super::closed;
 use super::people::{ONE, TWO, signed, with};
-use super::{audit, closed};
 use crate::access::{Key, Keys, Minting};
 use crate::book::FRESH;
 use crate::world::{Answer, NOW, World};
@@ -117,7 +117,7 @@ async fn who_is_refused_is_told_in_the_words_of_the_protocol_and_recorded() {
     let key = world.key(Role::Viewer, &["org_a"]).await;
     let other = format!("grant_type=client_credentials&client_id=x&client_secret={}", key.clone().reveal());
     is_refused(&ask(&world, None, &other).await, StatusCode::UNAUTHORIZED, "invalid_client");
-    let rows = audit(&world).await;
+    let rows = world.audit().await;
     let ours: Vec<_> = rows.iter().filter(|row| row.action == "POST /oauth/token").collect();
     assert_eq!(ours.iter().map(|row| row.status.unwrap()).collect::<Vec<_>>(), [401, 400, 400, 401]);
     assert!(!format!("{ours:?}").contains(&secret[21..]));

@@ -13,7 +13,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{audit, closed};
+use super::closed;
 use crate::access::{Issuer, Trust};
 use crate::book::FRESH;
 use crate::world::{Answer, NOW, World, request};
@@ -114,7 +114,7 @@ async fn a_person_has_the_role_and_the_rows_that_a_grant_gives_them_and_is_recor
     );
     assert_eq!(with(&world, &token, "/v1/findings?all=true").await.ids(), ["f_d", "f_a"]);
     with(&world, &token, "/v1/findings?org=org_b").await.is_problem(StatusCode::FORBIDDEN, "forbidden");
-    let rows = audit(&world).await;
+    let rows = world.audit().await;
     let denied = rows.last().unwrap();
     let said = (denied.principal.as_deref(), denied.principal_name.as_deref(), denied.status);
     assert_eq!(said, (Some("oidc:u-17"), Some("ana"), Some(403)));
