@@ -6,14 +6,14 @@ use credwatch_query::format::OutputFormat;
 
 use crate::args::Format;
 
-impl From<Format> for OutputFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Table => Self::Table,
-            Format::Csv => Self::Csv,
-            Format::Json => Self::Json,
-            Format::Ndjson => Self::Ndjson,
-        }
+/// How rows are written; `None` for the shapes of reports.
+pub(crate) fn of_rows(format: Format) -> Option<OutputFormat> {
+    match format {
+        Format::Table => Some(OutputFormat::Table),
+        Format::Csv => Some(OutputFormat::Csv),
+        Format::Json => Some(OutputFormat::Json),
+        Format::Ndjson => Some(OutputFormat::Ndjson),
+        Format::Md | Format::Html | Format::Pdf => None,
     }
 }
 

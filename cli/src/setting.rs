@@ -10,6 +10,7 @@ use credwatch_schemas::ids::OrgId;
 
 use crate::args::Common;
 use crate::configuration::{self, Configuration};
+use crate::output;
 use crate::remote::Server;
 
 /// As `changed_by` says it: whoever writes the lake's files is its operator.
@@ -28,7 +29,8 @@ impl Setting {
             Some(org) => TenantScope::Org(OrgId::new(org)),
             None => TenantScope::Operator,
         };
-        Ok(Self { configuration: configuration::load(common)?, scope, format: common.format.into() })
+        let format = output::of_rows(common.format).unwrap_or_default();
+        Ok(Self { configuration: configuration::load(common)?, scope, format })
     }
 
     /// The server that is asked in place of the lake's files, where one is named.

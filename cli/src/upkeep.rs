@@ -69,12 +69,13 @@ pub(crate) fn start(running: &mut Running, lake: &Lake, board: &Board, config: C
 }
 
 /// Tables whose rows have a `seq` and only grow.
-const LOGS: [TableName; 6] = [
+const LOGS: [TableName; 7] = [
     TableName::Findings,
     TableName::Configuration,
     TableName::Keys,
     TableName::Grants,
     TableName::SavedQueries,
+    TableName::Reports,
     TableName::Audit,
 ];
 

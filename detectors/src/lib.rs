@@ -42,6 +42,6 @@ pub use error::EngineError;
 pub use known::Pace;
 pub use outcomes::outcomes;
 pub use page::page;
-pub use recording::{activate, change_setting, settings};
+pub use recording::{activate, change_setting, settings, settings_in_force};
 pub use registry::Registry;
 pub use standing::{FindingFilter, current_findings, revisions};

@@ -12,6 +12,7 @@ mod leef;
 mod line;
 mod ocsf;
 mod otlp;
+pub mod report;
 mod stored_event;
 
 use credwatch_schemas::finding::Finding;

@@ -10,6 +10,7 @@ use credwatch_schemas::consumer::CONSUMERS;
 use credwatch_schemas::finding::FINDINGS;
 use credwatch_schemas::outcome::COVERAGE;
 use credwatch_schemas::records::{RECORDS, column};
+use credwatch_schemas::report::REPORTS;
 use credwatch_schemas::saved_query::SAVED_QUERIES;
 
 /// A table of the lake. All but the last two exist in every lake; rollups and ledgers come with the detectors.
@@ -24,13 +25,14 @@ pub enum TableName {
     Audit,
     Consumers,
     SavedQueries,
+    Reports,
     Rollup(String),
     Ledger(String),
 }
 
 impl TableName {
     /// Tables that exist, empty, from the first opening of a lake.
-    pub const STATIC: [Self; 9] = [
+    pub const STATIC: [Self; 10] = [
         Self::Records,
         Self::Findings,
         Self::Coverage,
@@ -40,6 +42,7 @@ impl TableName {
         Self::Audit,
         Self::Consumers,
         Self::SavedQueries,
+        Self::Reports,
     ];
 
     /// The columns of a static table.
@@ -54,6 +57,7 @@ impl TableName {
             Self::Audit => Some(AUDIT.clone()),
             Self::Consumers => Some(CONSUMERS.clone()),
             Self::SavedQueries => Some(SAVED_QUERIES.clone()),
+            Self::Reports => Some(REPORTS.clone()),
             Self::Rollup(_) | Self::Ledger(_) => None,
         }
     }
@@ -69,6 +73,7 @@ impl TableName {
             | Self::Audit
             | Self::Consumers
             | Self::SavedQueries
+            | Self::Reports
             | Self::Rollup(_)
             | Self::Ledger(_) => &[],
         }
@@ -97,7 +102,8 @@ impl TableName {
             | Self::Grants
             | Self::Audit
             | Self::Consumers
-            | Self::SavedQueries => true,
+            | Self::SavedQueries
+            | Self::Reports => true,
         }
     }
 }
@@ -120,6 +126,7 @@ impl fmt::Display for TableName {
             Self::Audit => out.write_str("audit"),
             Self::Consumers => out.write_str("consumers"),
             Self::SavedQueries => out.write_str("saved_queries"),
+            Self::Reports => out.write_str("reports"),
             Self::Rollup(rest) => write!(out, "rollup_{rest}"),
             Self::Ledger(rest) => write!(out, "ledger_{rest}"),
         }

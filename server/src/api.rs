@@ -24,7 +24,7 @@ use crate::pull::{self, Pull};
 use crate::push::{self, Sinks};
 use crate::saved_queries::routes as saved_queries;
 use crate::statements::Statements;
-use crate::{detectors, findings, grants, health, keys, sql, triage, who_used};
+use crate::{detectors, findings, grants, health, keys, reports, sql, triage, who_used};
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -123,6 +123,7 @@ fn described(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(sql::run))
         .routes(routes!(sql::report, sql::cancel))
         .routes(routes!(who_used::show))
+        .routes(routes!(reports::weekly))
         .routes(routes!(saved_queries::list))
         .routes(routes!(saved_queries::show, saved_queries::save, saved_queries::remove))
         .routes(routes!(saved_queries::run))

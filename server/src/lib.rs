@@ -31,6 +31,7 @@ mod problem;
 mod pull;
 pub mod push;
 pub mod reading;
+pub mod reports;
 #[cfg(test)]
 mod sample;
 pub mod saved_queries;

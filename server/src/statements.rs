@@ -103,13 +103,17 @@ impl Statements {
         self.begin_in(place, id, owner)
     }
 
-    /// The same for protocols whose clients can wait for a place; few of one owner's statements may, so that others come
-    /// to theirs.
+    /// The same for who has one statement at a time and can wait for a place.
     pub(crate) async fn wait(&self, id: String, owner: String, at_most: Duration) -> Result<Turn, NotNow> {
-        let _waiting = Waiting::of(&self.waiting, &owner)?;
         let place = tokio::time::timeout(at_most, Arc::clone(&self.turns).acquire_owned()).await;
         let place = place.map_err(|_| NotNow::TooMany)?.map_err(|_| NotNow::TooMany)?;
         self.begin_in(place, id, owner)
+    }
+
+    /// The same for who may ask many things at once: few of one owner's statements wait, so that others come to theirs.
+    pub(crate) async fn wait_among_few(&self, id: String, owner: String, at_most: Duration) -> Result<Turn, NotNow> {
+        let _waiting = Waiting::of(&self.waiting, &owner)?;
+        self.wait(id, owner, at_most).await
     }
 
     fn begin_in(&self, place: OwnedSemaphorePermit, id: String, owner: String) -> Result<Turn, NotNow> {
@@ -310,14 +314,16 @@ mod tests {
         let mut waiting = tokio::task::JoinSet::new();
         for number in 0..MOST_WAITING {
             let statements = statements.clone();
-            waiting.spawn(async move { statements.wait(format!("w{number}"), "key:a".into(), long).await.map(drop) });
+            waiting.spawn(async move {
+                statements.wait_among_few(format!("w{number}"), "key:a".into(), long).await.map(drop)
+            });
         }
         while statements.waiting.lock().unwrap().get("key:a") != Some(&MOST_WAITING) {
             tokio::task::yield_now().await;
         }
-        assert_eq!(statements.wait("more".into(), "key:a".into(), long).await.err(), Some(NotNow::TooMany));
+        assert_eq!(statements.wait_among_few("more".into(), "key:a".into(), long).await.err(), Some(NotNow::TooMany));
         let other = statements.clone();
-        let other = tokio::spawn(async move { other.wait("q".into(), "key:b".into(), long).await.map(drop) });
+        let other = tokio::spawn(async move { other.wait_among_few("q".into(), "key:b".into(), long).await.map(drop) });
         drop(turns);
         assert!(waiting.join_all().await.iter().all(Result::is_ok) && other.await.unwrap().is_ok());
         assert!(statements.waiting.lock().unwrap().is_empty());

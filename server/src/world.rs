@@ -163,7 +163,7 @@ async fn append_events(lake: &Lake) {
     assert!(matches!(appended, Appended::Committed { accepted: 3, .. }), "{appended:?}");
 }
 
-async fn commit(lake: &Lake, table: TableName, rows: arrow::array::RecordBatch) {
+pub(crate) async fn commit(lake: &Lake, table: TableName, rows: arrow::array::RecordBatch) {
     let change = Change { append: vec![rows], ..Change::default() };
     let committed = lake.commit(&table, change, Micros(1)).await.unwrap();
     assert!(matches!(committed, Committed::Done { .. }));

@@ -1,8 +1,9 @@
-//! Statements: once, and under a name.
+//! Statements, once and under a name; and reports.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use credwatch_server::reports::Week;
 
 #[derive(Debug, Args)]
 pub(crate) struct Sql {
@@ -49,4 +50,20 @@ pub(crate) struct SaveQuery {
     /// What it answers, in one line
     #[arg(long, value_name = "TEXT")]
     pub(crate) about: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Report {
+    /// Requests per host per agent, error rates, new destinations, findings, and what could not be seen
+    Weekly(WeeklyReport),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WeeklyReport {
+    /// ISO 8601, such as 2026-W46 [default: the last week that has ended]
+    #[arg(long, value_name = "WEEK")]
+    pub(crate) week: Option<Week>,
+    /// Write it here, whole or not at all
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }

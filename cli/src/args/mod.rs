@@ -14,7 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(crate) use access::{AddGrant, Grants, Keys, NewKey};
-pub(crate) use asking::{Query, SaveQuery, Sql};
+pub(crate) use asking::{Query, Report, SaveQuery, Sql, WeeklyReport};
 pub(crate) use judging::{Change, Detect, Findings, Settings};
 pub(crate) use leaving::{Export, Pull, Stream};
 pub(crate) use records::{Adapter, Import, Rejects};
@@ -52,7 +52,7 @@ pub(crate) struct Common {
     /// Read as this org sees it; without it, as the operator
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) org: Option<String>,
-    /// Ask this server (http:// or https://) in place of the lake's files: findings, sql, query, who-used, keys, grants, pull
+    /// Ask this server (http:// or https://) in place of the lake's files: findings, sql, query, report, who-used, keys, grants, pull
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// File with the API key for --server
@@ -75,6 +75,12 @@ pub(crate) enum Format {
     Csv,
     Json,
     Ndjson,
+    /// Reports: Markdown
+    Md,
+    /// Reports: one file for a browser, a mail or paper
+    Html,
+    /// Reports: the same on paper, where Chromium is installed
+    Pdf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -127,6 +133,12 @@ pub(crate) enum Command {
         #[arg(value_name = "TOKEN_FP|CONNECTION|CREDENTIAL")]
         id: String,
     },
+    /// Make the report of a week
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  credwatch report weekly                                   # the last week that has ended, in Markdown\n  credwatch report weekly --week 2026-W46 --org org_a --format html --out week.html\n  credwatch report weekly --server https://credwatch.example --key-file ./key --format json\n\nMade again it is the same bytes, until something that it tells of has changed; then it is the next edition and says what. docs/reports.md says more."
+    )]
+    Report(Report),
     /// Look at findings, and say what they were
     #[command(subcommand)]
     Findings(Findings),

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::args::{Arguments, Command, Rejects};
+use crate::args::{Arguments, Command, Rejects, Report, misuse};
+use crate::output;
 use crate::setting::Setting;
 
 mod check;
@@ -17,6 +18,7 @@ mod keys;
 mod pull;
 mod query;
 mod rejects;
+mod report;
 mod serve;
 mod settings;
 mod simulate;
@@ -28,7 +30,12 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if !goes_through_a_server(&arguments.command) {
         setting.without_server()?;
     }
+    let format = arguments.common.format;
+    if output::of_rows(format).is_none() && !matches!(arguments.command, Command::Report(_)) {
+        return Err(misuse("only reports are written as md, html or pdf").into());
+    }
     match arguments.command {
+        Command::Report(Report::Weekly(asked)) => report::run(&setting, &asked, format).await,
         Command::Serve(asked) => serve::run(&setting, asked).await,
         Command::Ingest(asked) => ingest::run(&setting, asked).await,
         Command::Demo(asked) => demo::run(&setting, asked).await,
@@ -52,5 +59,5 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Other commands work on the lake's files or on Kafka.
 fn goes_through_a_server(command: &Command) -> bool {
     use Command::*;
-    matches!(command, Findings(_) | Sql(_) | Query(_) | WhoUsed { .. } | Keys(_) | Grants(_) | Pull(_))
+    matches!(command, Findings(_) | Sql(_) | Query(_) | Report(_) | WhoUsed { .. } | Keys(_) | Grants(_) | Pull(_))
 }

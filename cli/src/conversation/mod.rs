@@ -143,10 +143,12 @@ impl<'a> Conversation<'a> {
                 self.tells_time = !self.tells_time;
                 eprintln!("timing is {}", if self.tells_time { "on" } else { "off" });
             }
-            Command::Format(name) => match <Format as clap::ValueEnum>::from_str(&name, true) {
-                Ok(format) => self.format = format.into(),
-                Err(_) => eprintln!("formats are table, csv, json and ndjson"),
-            },
+            Command::Format(name) => {
+                match <Format as clap::ValueEnum>::from_str(&name, true).ok().and_then(output::of_rows) {
+                    Some(format) => self.format = format,
+                    None => eprintln!("formats are table, csv, json and ndjson"),
+                }
+            }
             Command::File(path) => self.read(&path).await?,
         }
         Ok(false)

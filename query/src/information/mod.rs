@@ -134,6 +134,7 @@ pub(crate) fn table_comment(name: &str) -> Option<String> {
         "keys" => "Keys of the API: made and revoked.",
         "access_grants" => "What people are allowed whom the OpenID issuer vouches for.",
         "saved_queries" => "Statements that people keep under a name: every change.",
+        "reports" => "Every edition of every report that was made.",
         "consumers" => "How far each puller has said that it is.",
         _ if name.starts_with("rollup_") || name.starts_with("ledger_") => {
             "What detectors keep between judgements; it can be computed again from the events."

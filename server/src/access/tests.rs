@@ -12,7 +12,7 @@ use super::{Door, Draft, Key, Keys};
 use crate::world::{NOW, World, request};
 
 /// Every route behind the gate, and what it takes.
-const ROUTES: [(&str, &str, Option<Right>); 29] = [
+const ROUTES: [(&str, &str, Option<Right>); 30] = [
     ("GET", "/v1/findings", Some(Right::ReadFindings)),
     ("GET", "/v1/findings/f_a", Some(Right::ReadFindings)),
     ("POST", "/v1/findings/f_a/triage", Some(Right::Triage)),
@@ -21,6 +21,7 @@ const ROUTES: [(&str, &str, Option<Right>); 29] = [
     ("GET", "/v1/sql/q1", Some(Right::RunSql)),
     ("DELETE", "/v1/sql/q1", Some(Right::RunSql)),
     ("GET", "/v1/who-used/conn_1", Some(Right::RunSql)),
+    ("GET", "/v1/reports/weekly?week=2026-W23", Some(Right::ReadFindings)),
     ("GET", "/v1/events?limit=1", Some(Right::PullEvents)),
     ("GET", "/v1/findings/revisions?limit=1", Some(Right::PullEvents)),
     ("GET", "/api/v1/logs?limit=1&wait=0", Some(Right::PullEvents)),

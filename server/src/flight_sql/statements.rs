@@ -84,7 +84,8 @@ impl Office {
     /// A session over what is there by now, and a turn for one statement in it.
     async fn ready(&self, permit: &Permit) -> Result<(Session, Turn), Problem> {
         let id = uuid::Uuid::new_v4().simple().to_string();
-        let turn = self.api.statements.wait(id, permit.principal(), self.api.limits.time).await.map_err(not_now)?;
+        let turn =
+            self.api.statements.wait_among_few(id, permit.principal(), self.api.limits.time).await.map_err(not_now)?;
         Ok((self.session(permit).await?.on(turn.ground()?), turn))
     }
 

@@ -353,3 +353,15 @@ async fn a_whole_finding_can_be_read_its_nested_columns_as_json() {
     let compared: Option<String> = rows[0].get("compared");
     assert!(compared.is_none_or(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap().is_array()));
 }
+
+#[tokio::test]
+async fn many_connections_of_one_key_each_come_to_their_turn() {
+    let served = Served::behind(Door::KeysOnly).await;
+    let key = served.world.key(Role::Analyst, &[]).await;
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        clients.push(served.enter(&key, "credwatch").await.unwrap());
+    }
+    let all = futures::future::join_all(clients.iter().map(|client| client.query("SELECT 1", &[]))).await;
+    assert!(all.iter().all(Result::is_ok), "{:?}", all.iter().find(|one| one.is_err()));
+}

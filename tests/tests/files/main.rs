@@ -11,4 +11,5 @@ mod local;
 mod machines;
 mod monitoring;
 mod postgres;
+mod reports;
 mod sinks;

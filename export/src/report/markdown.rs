@@ -1,0 +1,298 @@
+//! The report for a terminal, or for whatever shows Markdown.
+
+use std::fmt::Write;
+
+use credwatch_schemas::weekly_report::{Ranked, Series, WeeklyReport};
+
+use super::words::{LATE, beside, name, outcome, rate, scope, signed, stretch, time, told, verdict};
+
+pub fn markdown(report: &WeeklyReport) -> String {
+    let mut page = Page::default();
+    page.head(report);
+    page.coverage(report);
+    page.findings(report);
+    page.calls(report);
+    page.new_destinations(report);
+    page.credentials(report);
+    page.other_orgs(report);
+    page.against(report);
+    page.suppressed(report);
+    page.0
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, line: impl AsRef<str>) {
+        self.0.push_str(line.as_ref());
+        self.0.push('\n');
+    }
+
+    fn section(&mut self, title: &str) {
+        self.line(["\n## ", title, "\n"].concat());
+    }
+
+    fn table(&mut self, head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+        self.line(["| ", &head.join(" | "), " |"].concat());
+        self.line(["|", &" --- |".repeat(head.len())].concat());
+        rows.for_each(|row| self.line(["| ", &row.join(" | "), " |"].concat()));
+    }
+
+    fn more(&mut self, more: i64) {
+        if more > 0 {
+            self.line(format!("\nand {more} more"));
+        }
+    }
+
+    fn head(&mut self, report: &WeeklyReport) {
+        self.line(format!("# Week {} of {}", report.week, code(&scope(report))));
+        self.line(format!(
+            "\n{} to {} ({}), edition {}. {}",
+            time(report.from_time),
+            time(report.to_time),
+            report.time_zone,
+            report.edition,
+            verdict(report)
+        ));
+        if !report.changed.is_empty() {
+            self.section("What is other than in the edition before");
+            let told = |value: &Option<String>| value.as_deref().map_or_else(|| "nothing".to_owned(), code);
+            let rows = report.changed.iter().map(|one| vec![code(&one.what), told(&one.before), told(&one.after)]);
+            self.table(&["what", "before", "now"], rows);
+            self.more(report.changed_more);
+        }
+    }
+
+    fn coverage(&mut self, report: &WeeklyReport) {
+        let coverage = &report.content.coverage;
+        self.section("What this page can speak of");
+        let rejects = coverage.rejects.map_or_else(|| "an unknown number of".to_owned(), |rejects| rejects.to_string());
+        self.line(format!("{} events and {rejects} rejected records.\n", coverage.events));
+        let rows = coverage.sources.iter().map(|one| {
+            let silence = one.longest_silence.map_or_else(|| "none".to_owned(), stretch);
+            let numbers = [one.events, one.late, one.silent_hours].map(|number| number.to_string());
+            [vec![code(name(one.source.as_ref()))], numbers.to_vec(), vec![silence]].concat()
+        });
+        self.table(&["source", "events", "late", "silent hours", "longest silence"], rows);
+        self.line(["\n", LATE, "\n"].concat());
+        let rows = coverage.detectors.iter().map(|one| {
+            let judged = one.judged.map_or_else(|| "nothing".to_owned(), stretch);
+            vec![code(one.detector_id.as_str()), outcome(one.outcome).to_owned(), judged, one.findings.to_string()]
+        });
+        self.table(&["detector", "how it stands", "judged", "findings"], rows);
+        if coverage.detectors.iter().any(|one| !one.blind.is_empty()) {
+            self.line("\nWhere the absence of findings means nothing:\n");
+        }
+        for one in &coverage.detectors {
+            for blind in &one.blind {
+                let detail = blind.detail.as_deref().unwrap_or("no reason is known");
+                self.line(format!(
+                    "- {} of {}: {} {}: {}",
+                    code(name(blind.source.as_ref())),
+                    code(name(blind.org_id.as_ref())),
+                    code(one.detector_id.as_str()),
+                    outcome(blind.outcome),
+                    prose(detail)
+                ));
+            }
+        }
+    }
+
+    fn findings(&mut self, report: &WeeklyReport) {
+        let findings = &report.content.findings;
+        self.section("Findings");
+        self.line(verdict(report));
+        if let Some(expected) = findings.expected_by_chance {
+            self.line(format!("\nAbout {expected:.1} of them are expected by chance."));
+        }
+        if !findings.by_severity.is_empty() {
+            self.line("");
+            let rows = findings.by_severity.iter().map(|one| {
+                let difference = signed(one.findings - one.last_week);
+                vec![one.severity.to_string(), one.findings.to_string(), difference]
+            });
+            self.table(&["severity", "findings", "against last week"], rows);
+        }
+        findings.top.iter().for_each(|finding| self.finding(report, finding));
+        if let Some(told) = told(report) {
+            self.line(["\n", &told].concat());
+        }
+        self.line(format!(
+            "\nBesides: {} open from earlier weeks, {} learnt and not paged, {} suppressed, {} withdrawn.",
+            findings.carried_over, findings.digest, findings.suppressed, findings.withdrawn
+        ));
+    }
+
+    fn finding(&mut self, report: &WeeklyReport, finding: &Ranked) {
+        self.line(format!("\n### {}: {}\n", finding.severity, prose(&finding.title)));
+        self.line(prose(&finding.summary));
+        self.line(format!(
+            "\n{}{} events from {} to {}, {}; `credwatch findings show {}`",
+            whose(report, finding),
+            finding.event_count,
+            time(finding.first_time),
+            time(finding.last_time),
+            finding.status,
+            finding.finding_id
+        ));
+    }
+
+    fn calls(&mut self, report: &WeeklyReport) {
+        let calls = &report.content.calls;
+        self.section("Calls per host per agent");
+        self.line(format!(
+            "{} calls of {} agents to {} hosts ({} against last week); failed: {}.\n",
+            calls.total.calls,
+            calls.agents,
+            calls.hosts,
+            beside(calls.total.calls, Some(&report.content.against_last_week.total)),
+            rate(calls.total.failure_rate)
+        ));
+        self.table(&SERIES, calls.series.iter().map(|one| series(report, one)));
+        self.more(calls.series_more);
+        if !calls.worse.is_empty() {
+            self.line("\nFailing more than last week, beyond what chance explains:\n");
+            self.table(&SERIES, calls.worse.iter().map(|one| series(report, one)));
+        }
+    }
+
+    fn new_destinations(&mut self, report: &WeeklyReport) {
+        self.section("New destinations");
+        let all = &report.content.new_destinations;
+        if all.is_empty() {
+            return self.line("No agent called a host that it had never called before.");
+        }
+        let rows = all.iter().map(|one| {
+            let agent = agent(report, one.org_id.as_ref(), one.agent_id.as_deref());
+            vec![agent, code(&one.dest_host), time(one.first_time), one.calls.to_string()]
+        });
+        self.table(&["agent", "host", "first call", "calls"], rows);
+        self.more(report.content.new_destinations_more);
+    }
+
+    fn credentials(&mut self, report: &WeeklyReport) {
+        self.section("Refresh, revocation and refusals");
+        let all = &report.content.credentials;
+        if all.is_empty() {
+            return self.line("No refresh, no revocation, no call that a provider refused.");
+        }
+        let rows = all.iter().map(|one| {
+            let provider = agent(report, one.org_id.as_ref(), one.provider.as_deref());
+            let refreshed = format!("{} of {}", one.refreshes_failed, one.refreshes);
+            let numbers = [one.revocations, one.reauthorisations, one.unauthorized, one.forbidden, one.rate_limited];
+            [vec![provider, refreshed], numbers.map(|number| number.to_string()).to_vec()].concat()
+        });
+        let head = ["provider", "refreshes failed", "revoked", "authorised again", "401", "403", "429"];
+        self.table(&head, rows);
+    }
+
+    fn other_orgs(&mut self, report: &WeeklyReport) {
+        self.section("Across orgs");
+        let all = &report.content.other_orgs;
+        if all.is_empty() {
+            return self.line("No event names a credential or a target of another org.");
+        }
+        let rows = all.iter().map(|one| {
+            vec![
+                code(name(one.org_id.as_ref())),
+                code(name(one.connection_id.as_ref())),
+                one.credential_org_id.as_ref().map_or_else(|| "its own".to_owned(), |org| code(org.as_str())),
+                one.target_org_id.as_ref().map_or_else(|| "itself".to_owned(), |org| code(org.as_str())),
+                one.events.to_string(),
+            ]
+        });
+        self.table(&["org", "connection", "credential of", "went to", "events"], rows);
+        self.more(report.content.other_orgs_more);
+    }
+
+    fn against(&mut self, report: &WeeklyReport) {
+        let against = &report.content.against_last_week;
+        self.section("Against last week");
+        self.line(format!("{} calls then; failed: {}.", against.total.calls, rate(against.total.failure_rate)));
+        for (what, names, more) in [
+            ("New agents", &against.agents_new, against.agents_new_more),
+            ("Agents that called last week and not this one", &against.agents_gone, against.agents_gone_more),
+        ] {
+            let names: Vec<String> = names.iter().map(|name| code(name)).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            self.line(format!("\n{what}: {names}."));
+            self.more(more);
+        }
+    }
+
+    fn suppressed(&mut self, report: &WeeklyReport) {
+        let all = &report.content.findings.suppressed_because;
+        if all.is_empty() {
+            return;
+        }
+        self.section("Suppressed, and why");
+        for one in all {
+            let because = one.because.as_deref().unwrap_or("no reason is known");
+            self.line(format!("- {} (`{}`): {}", prose(&one.title), one.finding_id, prose(because)));
+        }
+    }
+}
+
+fn whose(report: &WeeklyReport, finding: &Ranked) -> String {
+    match report.org_id {
+        Some(_) => String::new(),
+        None => [&code(name(finding.org_id.as_ref())), ": "].concat(),
+    }
+}
+
+const SERIES: [&str; 5] = ["agent", "host", "calls", "against last week", "failed"];
+
+fn series(report: &WeeklyReport, one: &Series) -> Vec<String> {
+    vec![
+        agent(report, one.org_id.as_ref(), one.agent_id.as_deref()),
+        code(one.dest_host.as_deref().unwrap_or("(unknown)")),
+        one.ended.calls.to_string(),
+        beside(one.ended.calls, one.last_week.as_ref()),
+        rate(one.ended.failure_rate),
+    ]
+}
+
+/// With its org where the report is about several.
+fn agent(report: &WeeklyReport, org: Option<&credwatch_schemas::ids::OrgId>, agent: Option<&str>) -> String {
+    let agent = agent.unwrap_or("(unknown)");
+    match report.org_id {
+        Some(_) => code(agent),
+        None => code(&[name(org), " ", agent].concat()),
+    }
+}
+
+/// A name as it is: nothing in it is Markdown, and nothing moves the cursor of a terminal.
+fn code(text: &str) -> String {
+    let text = visible(text).replace('|', "\\|");
+    let fence = if text.contains('`') { "``" } else { "`" };
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    if text.is_empty() { "(empty)".to_owned() } else { [fence, pad, &text, pad, fence].concat() }
+}
+
+/// A sentence with names in it.
+fn prose(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in visible(text).chars() {
+        if matches!(letter, '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '#' | '~') {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
+}
+
+/// Control characters, and those that turn the direction of writing, as what they are.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if letter.is_control() || turns || matches!(letter, '\u{2028}' | '\u{2029}') {
+            // A text takes anything that is written to it.
+            write!(out, "\\u{{{:x}}}", u32::from(letter)).unwrap_or_default();
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}

@@ -1,0 +1,120 @@
+//! What every rendering promises: the same figures, and names that stay text.
+
+use serde_json::{Value, json};
+
+use super::{csv, html, markdown};
+use credwatch_schemas::weekly_report::WeeklyReport;
+
+/// A report in which every name is this one.
+fn of(name: &str) -> WeeklyReport {
+    let ended = json!({"calls": 12, "failures": 3, "denied": 1, "unknown": 0, "failure_rate": {"rate": 0.272_727, "low": 0.097_459, "high": 0.565_647}});
+    let mut series = ended.clone();
+    for member in ["org_id", "agent_id", "dest_host"] {
+        series[member] = name.into();
+    }
+    series["last_week"] = Value::Null;
+    let time = "2026-06-01T09:00:00.000000Z";
+    let stretch = json!({"from_time": time, "to_time": "2026-06-01T10:00:00.000000Z"});
+    let document = json!({
+        "report": "weekly-report", "version": 1, "org_id": null, "week": "2026-W23", "time_zone": "UTC",
+        "from_time": "2026-06-01T00:00:00.000000Z", "to_time": "2026-06-08T00:00:00.000000Z", "edition": 2,
+        "changed": [{"what": name, "before": name, "after": null}], "changed_more": 3,
+        "coverage": {
+            "events": 12, "data_seq": 12, "rejects": 1,
+            "sources": [{"source": name, "events": 12, "first_time": time, "last_time": time, "late": 0, "silent_hours": 9, "longest_silence": stretch}],
+            "detectors": [{
+                "detector_id": "new-destination", "title": name, "outcome": "clear", "judged": stretch, "findings": 1,
+                "blind": [{"org_id": name, "source": name, "outcome": "not_observable", "columns": [name], "detail": name}],
+            }],
+        },
+        "findings": {
+            "by_severity": [{"severity": "high", "findings": 1, "last_week": 4}],
+            "top": [{
+                "finding_id": "f_1", "detector_id": "new-destination", "org_id": name, "severity": "high", "status": "open",
+                "title": name, "summary": name, "subject": {"dest_host": name}, "first_time": time, "last_time": time,
+                "event_count": 1, "compared": [], "sql": "SELECT 1",
+            }],
+            "carried_over": 2, "expected_by_chance": 0.3, "digest": 5, "suppressed": 6, "withdrawn": 7,
+            "suppressed_because": [{"finding_id": "f_2", "title": name, "because": name}],
+        },
+        "calls": {"total": ended, "agents": 1, "hosts": 1, "hours": [{"calls": 12, "failures": 3}], "series": [series], "series_more": 2, "worse": [series]},
+        "new_destinations": [{"org_id": name, "agent_id": name, "dest_host": name, "first_time": time, "calls": 12}], "new_destinations_more": 0,
+        "credentials": [{"org_id": name, "provider": name, "refreshes": 4, "refreshes_failed": 1, "revocations": 0, "reauthorisations": 0, "unauthorized": 3, "forbidden": 0, "rate_limited": 0}],
+        "other_orgs": [{"org_id": name, "connection_id": name, "credential_org_id": name, "target_org_id": null, "events": 1, "first_time": time, "last_time": time}],
+        "other_orgs_more": 0,
+        "against_last_week": {"total": ended, "agents_new": [name], "agents_new_more": 0, "agents_gone": [], "agents_gone_more": 0},
+    });
+    serde_json::from_value(document).unwrap()
+}
+
+const HOSTILE: [&str; 6] = [
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "\" onmouseover=\"alert(1)\" x=\"",
+    "| a | b |\n# head\n[x](javascript:alert(1)) `code` **bold** <b>",
+    "\u{1b}]0;title\u{7}\u{1b}[2J\r\u{202e}txt",
+    "=HYPERLINK(\"http://evil.example\")",
+    "{{7*7}} ${7*7} %s",
+];
+
+#[test]
+fn a_name_is_text_in_html_whatever_stands_in_it() {
+    for name in HOSTILE {
+        let page = html(&of(name));
+        assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<b>"), "{page}");
+        assert!(!page.contains("\" onmouseover=\""), "{page}");
+    }
+}
+
+#[test]
+fn a_name_is_text_in_markdown_and_leaves_the_terminal_alone() {
+    for name in HOSTILE {
+        let page = markdown(&of(name));
+        assert!(page.chars().all(|letter| !letter.is_control() || letter == '\n'), "{page}");
+        assert!(!page.contains('\u{202e}'), "{page}");
+        for line in page.lines().filter(|line| line.starts_with("| ")) {
+            let bars = line.replace("\\|", "").matches('|').count();
+            assert!((3..=8).contains(&bars), "{line}");
+        }
+        assert!(!page.lines().any(|line| line.starts_with("# head")), "{page}");
+    }
+}
+
+#[test]
+fn a_name_is_no_formula_in_a_sheet_and_breaks_no_line() {
+    for name in HOSTILE {
+        let sheet = csv(&of(name));
+        assert!(!sheet.contains(",=") && !sheet.contains(",\"="), "{sheet}");
+    }
+    let plain = csv(&of("plain"));
+    assert!(plain.lines().all(|line| line.matches(',').count() == 5), "{plain}");
+}
+
+#[test]
+fn every_rendering_says_the_same_figures() {
+    let report = of("name");
+    let (page, text, sheet) = (html(&report), markdown(&report), csv(&report));
+    for said in [
+        "12 events and 1 rejected records",
+        "27.3 % (9.7 % to 56.6 %)",
+        "About 0.3",
+        "2 open from earlier weeks",
+        "1 of 4",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert!(
+        sheet.contains("calls,name,name,name,failures,3\r\n") && sheet.contains("failure_rate,0.272727\r\n"),
+        "{sheet}"
+    );
+}
+
+#[test]
+fn silence_is_not_called_health_where_somebody_could_not_see() {
+    let mut report = of("name");
+    report.content.findings.by_severity.clear();
+    assert!(markdown(&report).contains("this is no sign of health"));
+    report.content.coverage.detectors[0].blind.clear();
+    assert!(markdown(&report).contains("all 1 detectors have judged the whole week"));
+    assert!(markdown(&of("name")).contains("1 finding stands; 1 of 1 detectors could not see or judge everything."));
+}

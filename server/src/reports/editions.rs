@@ -1,0 +1,127 @@
+//! Editions of a report: what was given out once stays as it is, and what has changed since is the next edition.
+
+use credwatch_lake::{Change, Committed, Lake, TableName};
+use credwatch_query::QueryError;
+use credwatch_schemas::ids::OrgId;
+use credwatch_schemas::report::{REPORTS, ReportRow};
+use credwatch_schemas::rows::to_batch;
+use credwatch_schemas::time::Micros;
+use credwatch_schemas::weekly_report::WeeklyReport;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::changes::changes;
+use crate::book::{Book, BookError};
+
+/// Losses against others who make the same report at the same time.
+const MOST_ATTEMPTS: u32 = 20;
+
+#[derive(Debug, Error)]
+pub enum EditionError {
+    #[error(transparent)]
+    Book(#[from] BookError),
+    #[error("an edition that was kept cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+    #[error("others made the same report {MOST_ATTEMPTS} times at the same moment")]
+    Contention,
+    #[error(transparent)]
+    Query(#[from] QueryError),
+}
+
+/// Which report it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Edited {
+    pub(super) org: Option<OrgId>,
+    pub(super) report: &'static str,
+    pub(super) period: String,
+    pub(super) time_zone: String,
+}
+
+impl Edited {
+    fn is(&self, row: &ReportRow) -> bool {
+        (row.org_id.as_ref(), row.report.as_str(), row.period.as_str(), row.time_zone.as_str())
+            == (self.org.as_ref(), self.report, self.period.as_str(), self.time_zone.as_str())
+    }
+
+    /// The transaction that counts its editions.
+    fn transaction(&self) -> String {
+        let org = self.org.as_ref().map_or("*", OrgId::as_str);
+        [self.report, "/", org, "/", &self.period, "/", &self.time_zone].concat()
+    }
+}
+
+/// The editions of a lake.
+#[derive(Debug, Clone)]
+pub(super) struct Editions {
+    lake: Lake,
+    book: Book<ReportRow>,
+}
+
+impl Editions {
+    pub(super) fn new(lake: Lake) -> Self {
+        Self { book: Book::new(lake.clone(), TableName::Reports), lake }
+    }
+
+    /// The document as it is given out: that of the last edition where nothing has changed, else a new one, which is kept.
+    /// Of two who make the same edition at the same time one is told, and looks again.
+    pub(super) async fn settled(
+        &self,
+        edited: &Edited,
+        draft: &WeeklyReport,
+        now: Micros,
+    ) -> Result<WeeklyReport, EditionError> {
+        for _ in 0..MOST_ATTEMPTS {
+            let last = self.last(edited).await?;
+            let edition = match &last {
+                Some(last) if last.content == draft.content => return Ok(last.clone()),
+                last => next(last.as_ref(), draft),
+            };
+            if self.kept(edited, &edition, now).await? {
+                return Ok(edition);
+            }
+        }
+        Err(EditionError::Contention)
+    }
+
+    async fn last(&self, edited: &Edited) -> Result<Option<WeeklyReport>, EditionError> {
+        let rows = self.book.rows().await?;
+        let last = rows.iter().filter(|row| edited.is(row)).max_by_key(|row| row.edition);
+        last.map(|row| serde_json::from_str(&row.document).map_err(EditionError::Unreadable)).transpose()
+    }
+
+    async fn kept(&self, edited: &Edited, edition: &WeeklyReport, now: Micros) -> Result<bool, EditionError> {
+        let row = ReportRow {
+            org_id: edited.org.clone(),
+            report: edited.report.to_owned(),
+            period: edited.period.clone(),
+            time_zone: edited.time_zone.clone(),
+            edition: edition.edition,
+            document: document(edition),
+            seq: None,
+            recorded_time: now,
+        };
+        let rows = to_batch(&REPORTS, &[row]);
+        let rows = rows.map_err(|source| BookError::Row { table: TableName::Reports, source })?;
+        let before = edition.edition - 1;
+        let change = Change {
+            append: vec![rows],
+            expect: vec![(edited.transaction(), (before > 0).then_some(before))],
+            set: vec![(edited.transaction(), edition.edition)],
+            ..Change::default()
+        };
+        let committed = self.lake.commit(&TableName::Reports, change, now).await.map_err(BookError::from)?;
+        Ok(matches!(committed, Committed::Done { .. }))
+    }
+}
+
+/// One line of JSON.
+pub fn document(report: &WeeklyReport) -> String {
+    serde_json::json!(report).to_string()
+}
+
+fn next(last: Option<&WeeklyReport>, draft: &WeeklyReport) -> WeeklyReport {
+    let Some(last) = last else { return WeeklyReport { edition: 1, ..draft.clone() } };
+    let content = |report: &WeeklyReport| -> Value { serde_json::json!(report.content) };
+    let (changed, changed_more) = changes(&content(last), &content(draft));
+    WeeklyReport { edition: last.edition + 1, changed, changed_more, ..draft.clone() }
+}

@@ -1,0 +1,84 @@
+"""Holds a weekly report against the lake's files, with deltalake and DuckDB alone, and against its JSON Schema.
+
+LAKE REPORT.json SCHEMA.json. Says "ok" when every figure is what plain SQL over the records says.
+"""
+
+import json
+import sys
+
+import duckdb
+import jsonschema
+from deltalake import DeltaTable
+
+
+def same(what, expected, found):
+    assert expected == found, f"{what}: plain SQL says {expected!r}, the report {found!r}"
+
+
+def main(lake, path, schema):
+    with open(path) as file:
+        report = json.load(file)
+    with open(schema) as file:
+        jsonschema.Draft202012Validator(json.load(file)).validate(report)
+    records = DeltaTable(f"{lake}/records").to_pyarrow_dataset()  # DuckDB reads it by its name
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    scope = "TRUE" if report["org_id"] is None else "org_id = '" + report["org_id"] + "'"
+    connection.execute(f"CREATE TABLE events AS SELECT * FROM records WHERE disposition = 'accepted' AND {scope}")
+    week = f"time >= TIMESTAMPTZ '{report['from_time']}' AND time < TIMESTAMPTZ '{report['to_time']}'"
+
+    def rows(sql):
+        return connection.execute(sql).fetchall()
+
+    coverage, calls = report["coverage"], report["calls"]
+    [(events, data_seq)] = rows(f"SELECT count(*), max(seq) FROM events WHERE {week}")
+    same("events", events, coverage["events"])
+    same("data_seq", data_seq, coverage["data_seq"])
+    same(
+        "events by source",
+        dict(rows(f"SELECT source, count(*) FROM events WHERE {week} GROUP BY source")),
+        {source["source"]: source["events"] for source in coverage["sources"]},
+    )
+    all_series = rows(f"""
+        SELECT org_id, agent_id, dest_host, count(*) AS calls, count(*) FILTER (outcome = 'failure'),
+               count(*) FILTER (outcome = 'denied'), count(*) FILTER (outcome IS NULL)
+        FROM events WHERE kind = 'tool_call' AND {week} GROUP BY 1, 2, 3""")
+    same("series", len(all_series), len(calls["series"]) + calls["series_more"])
+    known = {series[:3]: series[3:] for series in all_series}
+    for series in calls["series"]:
+        found = tuple(series[name] for name in ("calls", "failures", "denied", "unknown"))
+        same("a series", known[(series["org_id"], series["agent_id"], series["dest_host"])], found)
+    for place, name in enumerate(["calls", "failures", "denied", "unknown"], start=3):
+        same(name, sum(series[place] for series in all_series), calls["total"][name])
+    same("calls by the hour", calls["total"]["calls"], sum(hour["calls"] for hour in calls["hours"]))
+    new = rows(f"""
+        SELECT org_id, agent_id, dest_host, count(*) FROM events
+        WHERE kind = 'tool_call' AND dest_host IS NOT NULL AND time < TIMESTAMPTZ '{report['to_time']}'
+        GROUP BY 1, 2, 3 HAVING min(time) >= TIMESTAMPTZ '{report['from_time']}'""")
+    same("new destinations", len(new), len(report["new_destinations"]) + report["new_destinations_more"])
+    told = {(one["org_id"], one["agent_id"], one["dest_host"], one["calls"]) for one in report["new_destinations"]}
+    assert told <= set(new), told - set(new)
+    refreshes = rows(f"""
+        SELECT count(*), count(*) FILTER (outcome = 'failure') FROM events WHERE kind = 'token_refresh' AND {week}""")
+    same(
+        "refreshes",
+        refreshes,
+        [tuple(sum(one[name] for one in report["credentials"]) for name in ("refreshes", "refreshes_failed"))],
+    )
+    findings = DeltaTable(f"{lake}/findings").to_pyarrow_dataset()
+    connection.register("findings", findings)
+    standing = rows(f"""
+        SELECT severity, count(*) FROM (SELECT *, row_number() OVER (PARTITION BY finding_id ORDER BY revision DESC) AS back FROM findings)
+        WHERE back = 1 AND status IN ('open', 'resolved') AND {scope}
+          AND raised_time >= TIMESTAMPTZ '{report['from_time']}' AND raised_time < TIMESTAMPTZ '{report['to_time']}'
+        GROUP BY severity""")
+    same(
+        "findings by severity",
+        dict(standing),
+        {one["severity"]: one["findings"] for one in report["findings"]["by_severity"] if one["findings"]},
+    )
+    print("ok")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,143 @@
+//! The weekly report as the job that makes it meets it: figures that a stranger counts again, editions, bad input.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use credwatch_tests::program::{Program, binary};
+use serde_json::Value;
+
+use crate::access::text;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Two simulated weeks and some days, judged.
+fn fortnight() -> Program {
+    let program = Program::fresh();
+    let file = program.folder().join("audit.ndjson");
+    program.ok(&["simulate", "--seed", "7", "--days", "17", "--events", "8000", "--out", text(&file)]);
+    program.ok(&["import", text(&file)]);
+    program.ok(&["detect", "run"]);
+    program
+}
+
+fn written(program: &Program, name: &str, arguments: &[&str]) -> PathBuf {
+    let path = program.folder().join(name);
+    program.ok(&[&["report", "weekly", "--out", text(&path)], arguments].concat());
+    path
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).expect("reading a report")).expect("a document")
+}
+
+/// DuckDB, deltalake and a validator of JSON Schema share no code with us.
+fn counted_again(program: &Program, report: &Path) {
+    let schema = root().join("../schemas/wire/weekly-report-v1.schema.json");
+    let judged = Command::new(root().join("../target/venv/bin/python"))
+        .arg(root().join("oracle/report.py"))
+        .args([&program.lake(), report, &schema])
+        .output()
+        .expect("starting the judge");
+    assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
+}
+
+#[test]
+fn its_figures_are_those_of_plain_sql_over_the_files_for_everybody_and_for_an_org() {
+    let program = fortnight();
+    let all = written(&program, "all.json", &["--format", "json"]);
+    counted_again(&program, &all);
+    let report = read(&all);
+    assert_eq!((report["week"].as_str(), report["edition"].as_i64()), (Some("2026-W24"), Some(1)));
+    assert!(!report["findings"]["top"].as_array().expect("findings").is_empty(), "{report}");
+    for finding in report["findings"]["top"].as_array().expect("findings") {
+        let evidence = program.rows(&["sql", "-c", finding["sql"].as_str().expect("a statement")]);
+        assert_eq!(i64::try_from(evidence.len()).ok(), finding["event_count"].as_i64(), "{finding}");
+    }
+    program.ok(&["settings", "set", "--org", "org_2", "time_zone", "America/New_York", "--from", "beginning"]);
+    let org = written(&program, "org.json", &["--format", "json", "--org", "org_2", "--week", "2026-W24"]);
+    counted_again(&program, &org);
+    assert_eq!(read(&org)["from_time"], "2026-06-08T04:00:00.000000Z", "the week begins where the org lives");
+    let told = std::fs::read_to_string(&org).expect("reading a report");
+    assert!(!told.contains("\"org_1\"") && !told.contains("\"org_3\""), "{told}");
+}
+
+#[test]
+fn made_again_it_is_the_same_bytes_until_a_record_of_that_week_comes() {
+    let program = fortnight();
+    let first = program.ok(&["report", "weekly", "--format", "json"]);
+    let together: Vec<_> = (0..3)
+        .map(|_| {
+            let mut again = Command::new(binary());
+            again.args(["report", "weekly", "--format", "json", "--lake", text(&program.lake())]);
+            std::thread::spawn(move || again.output().expect("making a report").stdout)
+        })
+        .collect();
+    for again in together {
+        assert_eq!(String::from_utf8(again.join().expect("a thread")).expect("text"), first);
+    }
+    import(&program, "later.ndjson", "2026-06-18T09:00:00Z");
+    assert_eq!(program.ok(&["report", "weekly", "--format", "json", "--week", "2026-W24"]), first);
+    import(&program, "late.ndjson", "2026-06-10T09:00:00Z");
+    let second: Value =
+        serde_json::from_str(&program.ok(&["report", "weekly", "--format", "json", "--week", "2026-W24"]))
+            .expect("JSON");
+    assert_eq!(second["edition"], 2);
+    let changed: Vec<&str> =
+        second["changed"].as_array().expect("changes").iter().filter_map(|one| one["what"].as_str()).collect();
+    assert!(changed.contains(&"/coverage/events") && changed.contains(&"/calls/total/calls"), "{changed:?}");
+    assert!(program.ok(&["report", "weekly", "--week", "2026-W24"]).contains("edition 2"));
+}
+
+fn import(program: &Program, name: &str, time: &str) {
+    let file = program.folder().join(name);
+    let event = serde_json::json!({
+        "event_id": name, "time": time, "kind": "tool_call", "source": "broker-eu", "org_id": "org_1",
+        "agent_id": "crm-sync-2", "dest_host": "slack.com", "outcome": "failure",
+    });
+    std::fs::write(&file, format!("{event}\n")).expect("writing an event");
+    program.ok(&["import", text(&file)]);
+}
+
+#[test]
+fn in_a_quiet_week_nothing_found_is_said_with_what_it_is_worth() {
+    let program = Program::fresh();
+    import(&program, "one.ndjson", "2026-06-03T09:00:00Z");
+    import(&program, "two.ndjson", "2026-06-17T09:00:00Z");
+    let unjudged = program.ok(&["report", "weekly", "--week", "2026-W24"]);
+    assert!(unjudged.contains("this is no sign of health"), "{unjudged}");
+    assert!(unjudged.contains("0 events"), "{unjudged}");
+}
+
+#[test]
+fn records_of_a_real_account_make_a_report_that_can_be_counted_again() {
+    let program = Program::fresh();
+    program.ok(&["import", text(&root().join("data/cloudtrail-attack.ndjson.gz")), "--org", "org_aws"]);
+    program.ok(&["detect", "run"]);
+    let report = written(&program, "aws.json", &["--format", "json"]);
+    counted_again(&program, &report);
+    assert!(read(&report)["coverage"]["events"].as_i64().expect("a number") > 0);
+}
+
+#[test]
+fn what_cannot_be_made_is_one_sentence_and_leaves_nothing_behind() {
+    let program = fortnight();
+    for (arguments, code, said) in [
+        (&["--week", "2031-W01"][..], 1, "has not ended yet"),
+        (&["--week", "2020-W01"], 1, "before the first event"),
+        (&["--org", "org_nobody"], 1, "there is no event yet"),
+        (&["--week", "2026-60"], 2, "is no ISO week"),
+    ] {
+        let out = program.folder().join("nothing.html");
+        let ended = program.run(&[&["report", "weekly", "--format", "html", "--out", text(&out)], arguments].concat());
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
+        assert!(!out.exists(), "{arguments:?}");
+    }
+    let nowhere = program.folder().join("no/such/folder/week.html");
+    let ended = program.run(&["report", "weekly", "--format", "html", "--out", text(&nowhere)]);
+    assert!(ended.code == Some(1) && ended.stderr.contains("week.html"), "{}", ended.stderr);
+    let rows = program.run(&["findings", "list", "--format", "html"]);
+    assert!(rows.code == Some(2) && rows.stderr.contains("only reports"), "{}", rows.stderr);
+}
