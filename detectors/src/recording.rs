@@ -11,7 +11,7 @@ use credwatch_schemas::rows;
 use credwatch_schemas::time::Micros;
 use datafusion::prelude::SessionContext;
 
-use crate::configuration::{Configuration, Draft, LEARN_UNTIL, Setting, Since, activations};
+use crate::configuration::{Configuration, Draft, LEARN_UNTIL, Since, activations};
 use crate::definition::Definition;
 use crate::engine::LATENESS;
 use crate::error::{Doing, EngineError};
@@ -89,11 +89,6 @@ pub async fn change_setting(
 /// Every setting of every org, those that no longer hold too.
 pub async fn settings(snapshot: &LakeSnapshot) -> Result<Vec<Held>, EngineError> {
     Ok(held(&recorded(snapshot).await?))
-}
-
-/// Every org's settings as they hold in the end.
-pub async fn settings_in_force(snapshot: &LakeSnapshot) -> Result<Vec<Setting>, EngineError> {
-    Ok(recorded(snapshot).await?.settings(Micros(i64::MAX)))
 }
 
 /// Records what `decide` makes of the rows that are there, under their fence; what was recorded.

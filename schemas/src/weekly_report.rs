@@ -31,6 +31,8 @@ pub struct WeeklyReport {
     pub to_time: Micros,
     /// 1, 2, ...
     pub edition: i64,
+    /// The highest `seq` of the events that there were, of any week, when this edition was made.
+    pub data_seq: i64,
     /// What is other than in the edition before.
     pub changed: Vec<Changed>,
     /// Changes beyond those listed.
@@ -42,6 +44,8 @@ pub struct WeeklyReport {
 /// Everything but the edition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Content {
+    /// False in a lake without clocks whose last event lies in this week: more of it may be imported.
+    pub ended: bool,
     pub coverage: Coverage,
     pub findings: Findings,
     pub calls: Calls,
@@ -50,6 +54,7 @@ pub struct Content {
     pub new_destinations_more: i64,
     /// What providers said to credentials, the worst first.
     pub credentials: Vec<CredentialTrouble>,
+    pub credentials_more: i64,
     /// Events whose credential or target belongs to another org.
     pub other_orgs: Vec<OtherOrg>,
     pub other_orgs_more: i64,
@@ -60,10 +65,11 @@ pub struct Content {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Coverage {
     pub events: i64,
-    /// The highest `seq` among them.
-    pub data_seq: i64,
-    /// Records of those days that did not become events; null where the scope does not see them.
+    /// Records with a time of this week that did not become events; null for an org, which does not see those that name no org.
     pub rejects: Option<i64>,
+    /// Rejects without a time that came in this week; null likewise.
+    pub rejects_undated: Option<i64>,
+    /// By org and source: all that were ever heard before the end of the week, also those that said nothing in it.
     pub sources: Vec<Source>,
     pub detectors: Vec<Detector>,
 }
@@ -71,13 +77,12 @@ pub struct Coverage {
 /// Who tells of events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Source {
+    pub org_id: Option<OrgId>,
     pub source: Option<SourceId>,
     pub events: i64,
-    pub first_time: Micros,
-    pub last_time: Micros,
     /// Events that came more than 15 minutes after they happened.
     pub late: i64,
-    /// Full hours of the week without an event, together.
+    /// Hours of the week without an event, together, from the first event of the source on.
     pub silent_hours: i64,
     /// The longest stretch of them.
     pub longest_silence: Option<Stretch>,
@@ -89,15 +94,13 @@ pub struct Stretch {
     pub to_time: Micros,
 }
 
-/// How far a detector has judged this week, and what it could not see.
+/// Whether a detector has judged this week, every event of it that is there, and what it could not see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Detector {
     pub detector_id: DetectorId,
-    pub title: Option<String>,
-    /// Of the detector itself: whether it ran.
+    pub title: String,
+    /// `behind` where there is an event or a window of the week that it has not judged.
     pub outcome: Outcome,
-    /// What of the week it has judged; null: nothing.
-    pub judged: Option<Stretch>,
     /// Findings of this week that stand, quiet ones left out.
     pub findings: i64,
     /// Sources of which the absence of findings means nothing.
@@ -121,9 +124,7 @@ pub struct Findings {
     pub by_severity: Vec<Counted>,
     /// At most ten, the worst first.
     pub top: Vec<Ranked>,
-    /// Raised earlier and still open at the end.
-    pub carried_over: i64,
-    /// So many of them are expected by chance, by what statistical detectors are allowed; null where none of them has a budget.
+    /// So many findings of statistical detectors are expected by chance, by what they are allowed; null where none has a budget.
     pub expected_by_chance: Option<f64>,
     /// Learnt, below the paging line.
     pub digest: i64,
@@ -158,8 +159,6 @@ pub struct Ranked {
     pub last_time: Micros,
     pub event_count: i64,
     pub compared: Vec<Comparison>,
-    /// Gives the events.
-    pub sql: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -181,7 +180,7 @@ pub struct Calls {
     /// By org, agent and host, the most called first.
     pub series: Vec<Series>,
     pub series_more: i64,
-    /// Where the share of failures has changed most against the week before, beyond what chance explains.
+    /// Where the share of failures has grown most against the week before: the intervals do not touch.
     pub worse: Vec<Series>,
 }
 
@@ -210,7 +209,7 @@ pub struct Ended {
     pub failures: i64,
     /// With `outcome = 'denied'`: the broker did not let them out.
     pub denied: i64,
-    /// Without an outcome: nobody knows.
+    /// Without an outcome, or with another word: nobody knows.
     pub unknown: i64,
     /// Failures of those with an outcome that were let out; null where there is none.
     pub failure_rate: Option<Rate>,
@@ -266,11 +265,17 @@ pub struct OtherOrg {
 pub struct AgainstLastWeek {
     /// All calls of the week before.
     pub total: Ended,
-    /// At most ten each, by name.
-    pub agents_new: Vec<String>,
+    /// Agents that call this week and did not in the one before, at most ten.
+    pub agents_new: Vec<Agent>,
     pub agents_new_more: i64,
-    pub agents_gone: Vec<String>,
+    pub agents_gone: Vec<Agent>,
     pub agents_gone_more: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Agent {
+    pub org_id: Option<OrgId>,
+    pub agent_id: Option<String>,
 }
 
 /// One value that is another than in the edition before.
@@ -280,6 +285,14 @@ pub struct Changed {
     pub what: String,
     pub before: Option<String>,
     pub after: Option<String>,
+}
+
+impl WeeklyReport {
+    /// Whether two editions would tell a reader the same.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        (&self.content, &self.time_zone, self.from_time, self.to_time)
+            == (&other.content, &other.time_zone, other.from_time, other.to_time)
+    }
 }
 
 /// `report`.

@@ -9,6 +9,7 @@ use credwatch_lake::{Change, Committed, Lake, LakeError, TableName, TableSnapsho
 use credwatch_schemas::rows::{from_batch, to_batch};
 use credwatch_schemas::time::Micros;
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, SortExpr};
 use datafusion::prelude::{SessionContext, col};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -71,6 +72,19 @@ impl<Row: Serialize + DeserializeOwned> Book<Row> {
         let rows = rows.sort(vec![col("seq").sort(true, false)]).map_err(unread)?;
         let mut read = Vec::new();
         for batch in rows.collect().await.map_err(unread)? {
+            let rows = from_batch::<Row>(&batch);
+            read.extend(rows.map_err(|source| BookError::Row { table: self.table.clone(), source })?);
+        }
+        Ok(read)
+    }
+
+    /// So many of those that match, in this order.
+    pub(crate) async fn some(&self, that: Expr, order: Vec<SortExpr>, at_most: usize) -> Result<Vec<Row>, BookError> {
+        let unread = |source| BookError::Read { table: self.table.clone(), source: Box::new(source) };
+        let table = SessionContext::new().read_table(self.table().await?.provider()).map_err(unread)?;
+        let rows = table.filter(that).and_then(|rows| rows.sort(order)).and_then(|rows| rows.limit(0, Some(at_most)));
+        let mut read = Vec::new();
+        for batch in rows.map_err(unread)?.collect().await.map_err(unread)? {
             let rows = from_batch::<Row>(&batch);
             read.extend(rows.map_err(|source| BookError::Row { table: self.table.clone(), source })?);
         }

@@ -31,19 +31,33 @@ def main(lake, path, schema):
         return connection.execute(sql).fetchall()
 
     coverage, calls = report["coverage"], report["calls"]
-    [(events, data_seq)] = rows(f"SELECT count(*), max(seq) FROM events WHERE {week}")
+    [(events,)] = rows(f"SELECT count(*) FROM events WHERE {week}")
     same("events", events, coverage["events"])
-    same("data_seq", data_seq, coverage["data_seq"])
+    [(data_seq,)] = rows("SELECT max(seq) FROM events")
+    same("data_seq", data_seq, report["data_seq"])
+    heard = rows(f"""
+        SELECT org_id, source, count(*) FILTER ({week}), count(*) FILTER ({week} AND ingest_time > time + INTERVAL 15 MINUTE),
+               count(DISTINCT date_diff('hour', TIMESTAMPTZ '{report['from_time']}', time)) FILTER ({week})
+        FROM events WHERE time < TIMESTAMPTZ '{report['to_time']}' GROUP BY 1, 2""")
     same(
-        "events by source",
-        dict(rows(f"SELECT source, count(*) FROM events WHERE {week} GROUP BY source")),
-        {source["source"]: source["events"] for source in coverage["sources"]},
+        "sources",
+        {(org, source): (count, late) for org, source, count, late, _ in heard},
+        {(one["org_id"], one["source"]): (one["events"], one["late"]) for one in coverage["sources"]},
     )
+    # A whole week of a source that was there before it: each hour was heard or was silent.
+    before = rows(f"SELECT org_id, source FROM events WHERE time < TIMESTAMPTZ '{report['from_time']}' GROUP BY 1, 2")
+    for org, source, _, _, hours in heard:
+        [told] = [one for one in coverage["sources"] if (one["org_id"], one["source"]) == (org, source)]
+        if report["ended"] and (org, source) in before:
+            same(f"hours of {source}", len(calls["hours"]), told["silent_hours"] + hours)
     all_series = rows(f"""
         SELECT org_id, agent_id, dest_host, count(*) AS calls, count(*) FILTER (outcome = 'failure'),
-               count(*) FILTER (outcome = 'denied'), count(*) FILTER (outcome IS NULL)
+               count(*) FILTER (outcome = 'denied'),
+               count(*) FILTER (outcome IS NULL OR outcome NOT IN ('success', 'failure', 'denied'))
         FROM events WHERE kind = 'tool_call' AND {week} GROUP BY 1, 2, 3""")
     same("series", len(all_series), len(calls["series"]) + calls["series_more"])
+    same("agents", len({series[:2] for series in all_series}), calls["agents"])
+    same("hosts", len({series[2] for series in all_series if series[2]}), calls["hosts"])
     known = {series[:3]: series[3:] for series in all_series}
     for series in calls["series"]:
         found = tuple(series[name] for name in ("calls", "failures", "denied", "unknown"))
@@ -52,7 +66,7 @@ def main(lake, path, schema):
         same(name, sum(series[place] for series in all_series), calls["total"][name])
     same("calls by the hour", calls["total"]["calls"], sum(hour["calls"] for hour in calls["hours"]))
     new = rows(f"""
-        SELECT org_id, agent_id, dest_host, count(*) FROM events
+        SELECT org_id, agent_id, lower(rtrim(dest_host, '.')), count(*) FROM events
         WHERE kind = 'tool_call' AND dest_host IS NOT NULL AND time < TIMESTAMPTZ '{report['to_time']}'
         GROUP BY 1, 2, 3 HAVING min(time) >= TIMESTAMPTZ '{report['from_time']}'""")
     same("new destinations", len(new), len(report["new_destinations"]) + report["new_destinations_more"])
@@ -77,6 +91,10 @@ def main(lake, path, schema):
         dict(standing),
         {one["severity"]: one["findings"] for one in report["findings"]["by_severity"] if one["findings"]},
     )
+    others = rows(f"""
+        SELECT count(*) FROM (SELECT DISTINCT org_id, connection_id, NULLIF(credential_org_id, org_id), NULLIF(target_org_id, org_id)
+        FROM events WHERE {week} AND (credential_org_id <> org_id OR target_org_id <> org_id))""")
+    same("across orgs", others[0][0], len(report["other_orgs"]) + report["other_orgs_more"])
     print("ok")
 
 

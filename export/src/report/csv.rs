@@ -3,23 +3,57 @@
 use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::weekly_report::{Ended, WeeklyReport};
 
+use super::words::is_hidden;
+
 /// Section, org, what it is about, beside what, measure, value.
 pub fn csv(report: &WeeklyReport) -> String {
     let mut sheet = Sheet("section,org_id,subject,beside,measure,value\r\n".to_owned());
     let content = &report.content;
+    let org = report.org_id.as_ref();
     for (measure, value) in [("week", report.week.as_str()), ("time_zone", &report.time_zone)] {
-        sheet.line("report", report.org_id.as_ref(), "", "", measure, value);
+        sheet.line("report", org, "", "", measure, value);
     }
-    sheet.number("report", report.org_id.as_ref(), ("", ""), "edition", report.edition);
-    for one in &content.coverage.sources {
+    let coverage = &content.coverage;
+    for (measure, value) in [
+        ("edition", Some(report.edition)),
+        ("events", Some(coverage.events)),
+        ("rejects", coverage.rejects),
+        ("rejects_undated", coverage.rejects_undated),
+        ("agents", Some(content.calls.agents)),
+        ("hosts", Some(content.calls.hosts)),
+        ("findings_digest", Some(content.findings.digest)),
+        ("findings_suppressed", Some(content.findings.suppressed)),
+        ("findings_withdrawn", Some(content.findings.withdrawn)),
+    ] {
+        value.into_iter().for_each(|value| sheet.number("report", org, ("", ""), measure, value));
+    }
+    sheet.ended("calls_total", org, ("", ""), &content.calls.total);
+    sheet.ended("calls_total_last_week", org, ("", ""), &content.against_last_week.total);
+    for one in &coverage.sources {
         let source = one.source.as_ref().map_or("", |source| source.as_str());
         for (measure, value) in [("events", one.events), ("late", one.late), ("silent_hours", one.silent_hours)] {
-            sheet.number("source", None, (source, ""), measure, value);
+            sheet.number("source", one.org_id.as_ref(), (source, ""), measure, value);
         }
     }
-    for one in &content.coverage.detectors {
+    for one in &coverage.detectors {
         sheet.line("detector", None, one.detector_id.as_str(), "", "outcome", one.outcome.as_str());
         sheet.number("detector", None, (one.detector_id.as_str(), ""), "findings", one.findings);
+        for blind in &one.blind {
+            let source = blind.source.as_ref().map_or("", |source| source.as_str());
+            sheet.line(
+                "blind",
+                blind.org_id.as_ref(),
+                one.detector_id.as_str(),
+                source,
+                "outcome",
+                blind.outcome.as_str(),
+            );
+        }
+    }
+    for one in &content.findings.by_severity {
+        let severity = one.severity.to_string();
+        sheet.number("findings", org, (&severity, ""), "findings", one.findings);
+        sheet.number("findings", org, (&severity, ""), "last_week", one.last_week);
     }
     for one in &content.findings.top {
         let (org, id) = (one.org_id.as_ref(), one.finding_id.as_str());
@@ -73,28 +107,38 @@ impl Sheet {
         counts.into_iter().for_each(|(measure, value)| self.number(section, org, about, measure, value));
         if let Some(rate) = ended.failure_rate {
             for (measure, value) in [("failure_rate", rate.rate), ("low", rate.low), ("high", rate.high)] {
-                self.line(section, org, about.0, about.1, measure, &value.to_string());
+                self.cells(section, org, about, (measure, &value.to_string()));
             }
         }
     }
 
     fn number(&mut self, section: &str, org: Option<&OrgId>, about: (&str, &str), measure: &str, value: i64) {
-        self.line(section, org, about.0, about.1, measure, &value.to_string());
+        self.cells(section, org, about, (measure, &value.to_string()));
     }
 
     fn line(&mut self, section: &str, org: Option<&OrgId>, subject: &str, beside: &str, measure: &str, value: &str) {
-        let org = org.map_or("", OrgId::as_str);
-        let cells = [section, org, subject, beside, measure, value].map(cell);
-        self.0.push_str(&cells.join(","));
-        self.0.push_str("\r\n");
+        self.cells(section, org, (subject, beside), (measure, &cell(value)));
+    }
+
+    /// The value as it stands.
+    fn cells(
+        &mut self,
+        section: &str,
+        org: Option<&OrgId>,
+        (subject, beside): (&str, &str),
+        (measure, value): (&str, &str),
+    ) {
+        let texts = [section, org.map_or("", OrgId::as_str), subject, beside, measure].map(cell);
+        self.0.push_str(&[texts.join(",").as_str(), ",", value, "\r\n"].concat());
     }
 }
 
-/// A sheet must not take a name for a formula.
+/// A sheet must not take a name for a formula, whatever invisible stands before it.
 fn cell(text: &str) -> String {
-    let is_number = text.parse::<f64>().is_ok();
-    let looks_like_one = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number;
-    let text = if looks_like_one { ["'", text].concat() } else { text.to_owned() };
+    let seen =
+        text.trim_start_matches(|letter: char| letter.is_whitespace() || letter.is_control() || is_hidden(letter));
+    let begins = ['=', '+', '-', '@', '\u{ff1d}', '\u{fe66}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    let text = if seen.starts_with(begins) { ["'", text].concat() } else { text.to_owned() };
     match text.contains([',', '"', '\n', '\r', '\'']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text,

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use credwatch_schemas::ids::OrgId;
-use credwatch_schemas::weekly_report::{Content, Ranked, Series, WeeklyReport};
+use credwatch_schemas::weekly_report::{Agent, Calls, Content, Ranked, Series, WeeklyReport};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::charts;
-use super::words::{LATE, beside, name, outcome, rate, scope, signed, stretch, time, told, verdict};
+use super::words::{
+    LATE, beside, by_chance, name, outcome, rate, rejects, scope, signed, stretch, time, told, verdict, visible,
+};
 
 /// Agents and hosts in the heat map.
 const MOST_AGENTS: usize = 20;
@@ -23,23 +25,24 @@ pub fn html(report: &WeeklyReport) -> String {
         html lang="en" {
             head {
                 meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
+                title { (shown(&title)) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 main {
-                    h1 { (title) }
+                    h1 { (shown(&title)) }
                     p { (time(report.from_time)) " to " (time(report.to_time)) " (" (report.time_zone) "), edition " (report.edition) }
                     p class="verdict" { (verdict(report)) }
                     (changed(report))
-                    (coverage(content))
+                    (coverage(report))
                     (findings(report))
                     (calls(report))
                     (new_destinations(report))
                     (credentials(report))
                     (other_orgs(content))
-                    (against(content))
+                    (against(report))
                     (suppressed(content))
                 }
             }
@@ -63,7 +66,12 @@ fn table(caption: &str, head: &[&str], rows: impl Iterator<Item = Vec<Markup>>) 
 }
 
 fn cell(value: impl std::fmt::Display) -> Markup {
-    html! { (value.to_string()) }
+    html! { (shown(value)) }
+}
+
+/// What hides or turns the direction of writing is shown as what it is.
+fn shown(value: impl std::fmt::Display) -> String {
+    visible(&value.to_string())
 }
 
 fn more(more: i64) -> Markup {
@@ -80,30 +88,30 @@ fn changed(report: &WeeklyReport) -> Markup {
     } }
 }
 
-fn coverage(content: &Content) -> Markup {
-    let coverage = &content.coverage;
+fn coverage(report: &WeeklyReport) -> Markup {
+    let coverage = &report.content.coverage;
     let sources = coverage.sources.iter().map(|one| {
         let silence = one.longest_silence.map_or_else(|| "none".to_owned(), stretch);
         let numbers = [one.events, one.late, one.silent_hours].map(cell);
-        [vec![cell(name(one.source.as_ref()))], numbers.to_vec(), vec![cell(silence)]].concat()
+        let source = agent(report, one.org_id.as_ref(), Some(name(one.source.as_ref())));
+        [vec![cell(source)], numbers.to_vec(), vec![cell(silence)]].concat()
     });
-    let detectors = coverage.detectors.iter().map(|one| {
-        let judged = one.judged.map_or_else(|| "nothing".to_owned(), stretch);
-        vec![cell(&one.detector_id), cell(outcome(one.outcome)), cell(judged), cell(one.findings)]
-    });
-    let rejects = coverage.rejects.map_or_else(|| "an unknown number of".to_owned(), |number| number.to_string());
+    let detectors = coverage
+        .detectors
+        .iter()
+        .map(|one| vec![cell(&one.detector_id), cell(outcome(one.outcome)), cell(one.findings), cell(one.blind.len())]);
     html! {
         h2 { "What this page can speak of" }
-        p { (coverage.events) " events and " (rejects) " rejected records." }
+        p { (coverage.events) " events and " (rejects(coverage)) "." }
         (table("Sources", &["source", "events", "late", "silent hours", "longest silence"], sources))
         p class="legend" { (LATE) }
-        (table("Detectors", &["detector", "how it stands", "judged", "findings"], detectors))
+        (table("Detectors", &["detector", "how it stands", "findings", "sources it is blind on"], detectors))
         @if coverage.detectors.iter().any(|one| !one.blind.is_empty()) {
             h3 { "Where the absence of findings means nothing" }
             ul { @for one in &coverage.detectors { @for blind in &one.blind {
                 li {
-                    code { (one.detector_id) } " on " code { (name(blind.source.as_ref())) } " of " code { (name(blind.org_id.as_ref())) }
-                    ": " (outcome(blind.outcome)) ": " (blind.detail.as_deref().unwrap_or("no reason is known"))
+                    code { (one.detector_id) } " on " code { (shown(name(blind.source.as_ref()))) } " of " code { (shown(name(blind.org_id.as_ref()))) }
+                    ": " (outcome(blind.outcome)) ": " (shown(blind.detail.as_deref().unwrap_or("no reason is known")))
                 }
             } } }
         }
@@ -118,16 +126,14 @@ fn findings(report: &WeeklyReport) -> Markup {
         .map(|one| vec![cell(one.severity), cell(one.findings), cell(signed(one.findings - one.last_week))]);
     html! {
         h2 { "Findings" }
-        @if let Some(expected) = findings.expected_by_chance {
-            p { "About " (format!("{expected:.1}")) " of them are expected by chance." }
-        }
+        @if let Some(expected) = by_chance(findings) { p { (expected) } }
         @if !findings.by_severity.is_empty() {
             (table("By severity", &["severity", "findings", "against last week"], rows))
         }
         @for one in &findings.top { (finding(report, one)) }
         @if let Some(told) = told(report) { p { (told) } }
         p {
-            "Besides: " (findings.carried_over) " open from earlier weeks, " (findings.digest) " learnt and not paged, "
+            "Besides: " (findings.digest) " learnt and not paged, "
             (findings.suppressed) " suppressed, " (findings.withdrawn) " withdrawn."
         }
     }
@@ -136,10 +142,10 @@ fn findings(report: &WeeklyReport) -> Markup {
 fn finding(report: &WeeklyReport, one: &Ranked) -> Markup {
     html! {
         section class=(format!("finding {}", one.severity)) {
-            h3 { (one.severity) ": " (one.title) }
-            p { (one.summary) }
+            h3 { (one.severity) ": " (shown(&one.title)) }
+            p { (shown(&one.summary)) }
             p {
-                @if report.org_id.is_none() { code { (name(one.org_id.as_ref())) } ": " }
+                @if report.org_id.is_none() { code { (shown(name(one.org_id.as_ref()))) } ": " }
                 (one.event_count) " events from " (time(one.first_time)) " to " (time(one.last_time)) ", " (one.status) "; "
                 code { "credwatch findings show " (one.finding_id) }
             }
@@ -159,11 +165,11 @@ fn calls(report: &WeeklyReport) -> Markup {
         }
         (charts::hours(&calls.hours, &said))
         p class="legend" { "Each bar is an hour: calls in blue, of them the failed ones in red." }
-        (heat_map(report, &calls.series))
+        (heat_map(report, calls))
         (table("Calls", &SERIES, rows(&calls.series).into_iter()))
         (more(calls.series_more))
         @if !calls.worse.is_empty() {
-            h3 { "Failing more than last week, beyond what chance explains" }
+            h3 { "Failing more than last week (the intervals do not touch)" }
             (table("Failing more", &SERIES, rows(&calls.worse).into_iter()))
         }
     }
@@ -190,8 +196,10 @@ fn agent(report: &WeeklyReport, org: Option<&OrgId>, agent: Option<&str>) -> Str
     }
 }
 
-/// Who calls whom, the busiest first.
-fn heat_map(report: &WeeklyReport, all: &[Series]) -> Markup {
+/// Who calls whom, the busiest first. A pair that is not listed is no pair without calls, unless all are.
+fn heat_map(report: &WeeklyReport, listed: &Calls) -> Markup {
+    let all = &listed.series;
+    let few = (listed.series_more > 0).then(|| all.last().map_or(0, |least| least.ended.calls));
     let mut calls: BTreeMap<(String, &str), i64> = BTreeMap::new();
     let (mut agents, mut hosts): (Vec<String>, Vec<&str>) = (Vec::new(), Vec::new());
     let (mut known_agents, mut known_hosts) = (BTreeSet::new(), BTreeSet::new());
@@ -214,13 +222,16 @@ fn heat_map(report: &WeeklyReport, all: &[Series]) -> Markup {
         div class="wide" tabindex="0" role="region" aria-label="Agents and hosts" {
             table class="heat" {
                 caption { "Calls of the busiest agents to the busiest hosts" }
-                thead { tr { th scope="col" { "agent" } @for host in &hosts { th scope="col" { (host) } } } }
+                thead { tr { th scope="col" { "agent" } @for host in &hosts { th scope="col" { (shown(host)) } } } }
                 tbody { @for agent in &agents { tr {
-                    th scope="row" { (agent) }
-                    @for host in &hosts { td class=(charts::shade(of(agent, host), most)) { (of(agent, host)) } }
+                    th scope="row" { (shown(agent)) }
+                    @for host in &hosts { td class=(charts::shade(of(agent, host), most)) {
+                        @if of(agent, host) > 0 || few.is_none() { (of(agent, host)) }
+                    } }
                 } } }
             }
         }
+        @if let Some(few) = few { p class="legend" { "An empty cell stands for at most " (few) " calls, or none." } }
     }
 }
 
@@ -251,6 +262,7 @@ fn credentials(report: &WeeklyReport) -> Markup {
         h2 { "Refresh, revocation and refusals" }
         @if all.is_empty() { p { "No refresh, no revocation, no call that a provider refused." } }
         @else { (table("By provider", &head, rows)) }
+        (more(report.content.credentials_more))
     }
 }
 
@@ -272,12 +284,12 @@ fn other_orgs(content: &Content) -> Markup {
     }
 }
 
-fn against(content: &Content) -> Markup {
-    let against = &content.against_last_week;
-    let names = |what: &str, names: &[String], beyond: i64| {
+fn against(report: &WeeklyReport) -> Markup {
+    let against = &report.content.against_last_week;
+    let names = |what: &str, names: &[Agent], beyond: i64| {
         html! {
             p { (what) ": " @if names.is_empty() { "none" } @for (place, name) in names.iter().enumerate() {
-                @if place > 0 { ", " } code { (name) }
+                @if place > 0 { ", " } code { (shown(agent(report, name.org_id.as_ref(), name.agent_id.as_deref()))) }
             } }
             (more(beyond))
         }
@@ -295,7 +307,7 @@ fn suppressed(content: &Content) -> Markup {
     html! { @if !all.is_empty() {
         h2 { "Suppressed, and why" }
         ul { @for one in all {
-            li { (one.title) " (" code { (one.finding_id) } "): " (one.because.as_deref().unwrap_or("no reason is known")) }
+            li { (shown(&one.title)) " (" code { (one.finding_id) } "): " (shown(one.because.as_deref().unwrap_or("no reason is known"))) }
         } }
     } }
 }

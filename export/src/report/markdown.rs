@@ -1,10 +1,10 @@
 //! The report for a terminal, or for whatever shows Markdown.
 
-use std::fmt::Write;
+use credwatch_schemas::weekly_report::{Agent, Ranked, Series, WeeklyReport};
 
-use credwatch_schemas::weekly_report::{Ranked, Series, WeeklyReport};
-
-use super::words::{LATE, beside, name, outcome, rate, scope, signed, stretch, time, told, verdict};
+use super::words::{
+    LATE, beside, by_chance, name, outcome, rate, rejects, scope, signed, stretch, time, told, verdict, visible,
+};
 
 pub fn markdown(report: &WeeklyReport) -> String {
     let mut page = Page::default();
@@ -67,20 +67,21 @@ impl Page {
     fn coverage(&mut self, report: &WeeklyReport) {
         let coverage = &report.content.coverage;
         self.section("What this page can speak of");
-        let rejects = coverage.rejects.map_or_else(|| "an unknown number of".to_owned(), |rejects| rejects.to_string());
-        self.line(format!("{} events and {rejects} rejected records.\n", coverage.events));
+        self.line(format!("{} events and {}.\n", coverage.events, rejects(coverage)));
         let rows = coverage.sources.iter().map(|one| {
             let silence = one.longest_silence.map_or_else(|| "none".to_owned(), stretch);
             let numbers = [one.events, one.late, one.silent_hours].map(|number| number.to_string());
-            [vec![code(name(one.source.as_ref()))], numbers.to_vec(), vec![silence]].concat()
+            let source = agent(report, one.org_id.as_ref(), Some(name(one.source.as_ref())));
+            [vec![source], numbers.to_vec(), vec![silence]].concat()
         });
         self.table(&["source", "events", "late", "silent hours", "longest silence"], rows);
         self.line(["\n", LATE, "\n"].concat());
         let rows = coverage.detectors.iter().map(|one| {
-            let judged = one.judged.map_or_else(|| "nothing".to_owned(), stretch);
-            vec![code(one.detector_id.as_str()), outcome(one.outcome).to_owned(), judged, one.findings.to_string()]
+            let blind = one.blind.len();
+            let numbers = [one.findings.to_string(), blind.to_string()];
+            [vec![code(one.detector_id.as_str()), outcome(one.outcome).to_owned()], numbers.to_vec()].concat()
         });
-        self.table(&["detector", "how it stands", "judged", "findings"], rows);
+        self.table(&["detector", "how it stands", "findings", "sources it is blind on"], rows);
         if coverage.detectors.iter().any(|one| !one.blind.is_empty()) {
             self.line("\nWhere the absence of findings means nothing:\n");
         }
@@ -103,8 +104,8 @@ impl Page {
         let findings = &report.content.findings;
         self.section("Findings");
         self.line(verdict(report));
-        if let Some(expected) = findings.expected_by_chance {
-            self.line(format!("\nAbout {expected:.1} of them are expected by chance."));
+        if let Some(expected) = by_chance(findings) {
+            self.line(["\n", &expected].concat());
         }
         if !findings.by_severity.is_empty() {
             self.line("");
@@ -119,8 +120,8 @@ impl Page {
             self.line(["\n", &told].concat());
         }
         self.line(format!(
-            "\nBesides: {} open from earlier weeks, {} learnt and not paged, {} suppressed, {} withdrawn.",
-            findings.carried_over, findings.digest, findings.suppressed, findings.withdrawn
+            "\nBesides: {} learnt and not paged, {} suppressed, {} withdrawn.",
+            findings.digest, findings.suppressed, findings.withdrawn
         ));
     }
 
@@ -152,7 +153,7 @@ impl Page {
         self.table(&SERIES, calls.series.iter().map(|one| series(report, one)));
         self.more(calls.series_more);
         if !calls.worse.is_empty() {
-            self.line("\nFailing more than last week, beyond what chance explains:\n");
+            self.line("\nFailing more than last week (the intervals do not touch):\n");
             self.table(&SERIES, calls.worse.iter().map(|one| series(report, one)));
         }
     }
@@ -185,6 +186,7 @@ impl Page {
         });
         let head = ["provider", "refreshes failed", "revoked", "authorised again", "401", "403", "429"];
         self.table(&head, rows);
+        self.more(report.content.credentials_more);
     }
 
     fn other_orgs(&mut self, report: &WeeklyReport) {
@@ -214,7 +216,8 @@ impl Page {
             ("New agents", &against.agents_new, against.agents_new_more),
             ("Agents that called last week and not this one", &against.agents_gone, against.agents_gone_more),
         ] {
-            let names: Vec<String> = names.iter().map(|name| code(name)).collect();
+            let named = |one: &Agent| agent(report, one.org_id.as_ref(), one.agent_id.as_deref());
+            let names: Vec<String> = names.iter().map(named).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             self.line(format!("\n{what}: {names}."));
             self.more(more);
@@ -265,34 +268,21 @@ fn agent(report: &WeeklyReport, org: Option<&credwatch_schemas::ids::OrgId>, age
 /// A name as it is: nothing in it is Markdown, and nothing moves the cursor of a terminal.
 fn code(text: &str) -> String {
     let text = visible(text).replace('|', "\\|");
-    let fence = if text.contains('`') { "``" } else { "`" };
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    if text.is_empty() { "(empty)".to_owned() } else { [fence, pad, &text, pad, fence].concat() }
+    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+    if text.is_empty() { "(empty)".to_owned() } else { [&fence, pad, &text, pad, &fence].concat() }
 }
 
-/// A sentence with names in it.
+/// A sentence with names in it: no name becomes a link, a picture, an emphasis or a tag.
 fn prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in visible(text).chars() {
-        if matches!(letter, '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '#' | '~') {
+    for letter in visible(text).replace("://", ":\u{0}//").replace("www.", "www\u{0}.").chars() {
+        if matches!(letter, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&' | '!' | '@') {
             out.push('\\');
         }
-        out.push(letter);
-    }
-    out
-}
-
-/// Control characters, and those that turn the direction of writing, as what they are.
-fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if letter.is_control() || turns || matches!(letter, '\u{2028}' | '\u{2029}') {
-            // A text takes anything that is written to it.
-            write!(out, "\\u{{{:x}}}", u32::from(letter)).unwrap_or_default();
-        } else {
-            out.push(letter);
-        }
+        // What would become a link by itself is cut by a backslash, which is not shown.
+        out.push(if letter == '\u{0}' { '\\' } else { letter });
     }
     out
 }

@@ -2,7 +2,7 @@
 
 use credwatch_schemas::outcome::Outcome;
 use credwatch_schemas::time::Micros;
-use credwatch_schemas::weekly_report::{Detector, Ended, Rate, Stretch, WeeklyReport};
+use credwatch_schemas::weekly_report::{Coverage, Detector, Ended, Findings, Rate, Stretch, WeeklyReport};
 
 /// To the second: nobody reads microseconds on a page.
 pub(super) fn time(time: Micros) -> String {
@@ -45,29 +45,76 @@ pub(super) fn signed(difference: i64) -> String {
 
 /// What "nothing found" is worth.
 pub(super) fn verdict(report: &WeeklyReport) -> String {
-    let detectors = &report.content.coverage.detectors;
-    let found: i64 = report.content.findings.by_severity.iter().map(|one| one.findings).sum();
+    let (content, detectors) = (&report.content, &report.content.coverage.detectors);
+    let found: i64 = content.findings.by_severity.iter().map(|one| one.findings).sum();
     let blind = detectors.iter().filter(|detector| is_blind(detector)).count();
     let whole = detectors.len() - blind;
-    match (found, blind) {
+    let said = match (found, blind) {
+        (0, _) if content.coverage.events == 0 => {
+            "There is no event of this week, so nothing can be said about it.".to_owned()
+        }
+        (0, 0) if detectors.is_empty() => "Nothing was found because no detector has ever run in this lake.".to_owned(),
         (0, 0) => format!("Nothing was found, and all {whole} detectors have judged the whole week."),
         (0, _) => format!(
             "Nothing was found by the {whole} detectors that have judged the whole week; {blind} could not, so this is no sign of health."
         ),
-        (found, 0) => format!("{} and all {whole} detectors have judged the whole week.", stands(found)),
+        (found, 0) => format!("{}, and all {whole} detectors have judged the whole week.", stands(found)),
         (found, _) => {
-            format!("{} {blind} of {} detectors could not see or judge everything.", stands(found), detectors.len())
+            format!("{}; {blind} of {} detectors could not see or judge everything.", stands(found), detectors.len())
         }
+    };
+    match content.ended {
+        true => said,
+        false => format!("{said} More of this week may still be imported."),
     }
 }
 
 fn stands(found: i64) -> String {
-    if found == 1 { "1 finding stands;".to_owned() } else { format!("{found} findings stand;") }
+    if found == 1 { "1 finding stands".to_owned() } else { format!("{found} findings stand") }
 }
 
 /// What is said under the table of sources.
 pub(super) const LATE: &str =
     "Late are events that came more than 15 minutes after they happened; imported history always is.";
+
+pub(super) fn rejects(coverage: &Coverage) -> String {
+    match (coverage.rejects, coverage.rejects_undated) {
+        (Some(dated), Some(0)) => format!("{dated} rejected records"),
+        (Some(dated), Some(undated)) => {
+            format!("{dated} rejected records, and {undated} without a time that came in this week")
+        }
+        _ => "rejected records that only the operator sees".to_owned(),
+    }
+}
+
+/// Of statistical detectors, where something was found.
+pub(super) fn by_chance(findings: &Findings) -> Option<String> {
+    let found = findings.by_severity.iter().any(|one| one.findings > 0);
+    let expected = findings.expected_by_chance.filter(|_| found)?;
+    Some(format!("About {expected:.1} findings of statistical detectors are expected by chance."))
+}
+
+/// What no reader sees and some programs act on: control characters, and those that hide or turn the direction of writing.
+pub(super) fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() || is_hidden(letter) {
+            out.extend(["\\u{", &format!("{:x}", u32::from(letter)), "}"]);
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+/// Unicode's format characters, and separators of lines.
+pub(super) fn is_hidden(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
 
 /// Of how many the worst are told.
 pub(super) fn told(report: &WeeklyReport) -> Option<String> {
@@ -83,8 +130,7 @@ pub(super) fn is_blind(detector: &Detector) -> bool {
 
 pub(super) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Clear => "judged the week, found nothing",
-        Outcome::Findings => "judged the week",
+        Outcome::Clear | Outcome::Findings => "has judged the whole week",
         Outcome::NotReady => "still learning",
         Outcome::NotObservable => "cannot see",
         Outcome::Failed => "failed",

@@ -1,25 +1,32 @@
-//! The statements that a report is made of, each in a file of its own, and their rows.
+//! The statements that a report is made of, each in a file of its own, and their rows. What comes back is bounded by each
+//! of them: a report lists few things, and counts the rest.
 
 use std::collections::BTreeMap;
 
 use credwatch_query::{Params, QueryError, Session};
-use credwatch_schemas::ids::{OrgId, SourceId};
+use credwatch_schemas::finding::{Severity, Status};
+use credwatch_schemas::ids::{DetectorId, OrgId, SourceId};
 use credwatch_schemas::rows::from_batch;
 use credwatch_schemas::time::Micros;
 use datafusion::scalar::ScalarValue;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub(super) const SPAN: &str = include_str!("sql/span.sql");
 pub(super) const SOURCES: &str = include_str!("sql/sources.sql");
 pub(super) const HOURS: &str = include_str!("sql/hours.sql");
 pub(super) const REJECTS: &str = include_str!("sql/rejects.sql");
+pub(super) const TOTALS: &str = include_str!("sql/totals.sql");
+pub(super) const KINDS: &str = include_str!("sql/kinds.sql");
 pub(super) const SERIES: &str = include_str!("sql/series.sql");
+pub(super) const WORSE: &str = include_str!("sql/worse.sql");
+pub(super) const AGENTS: &str = include_str!("sql/agents.sql");
 pub(super) const NEW_DESTINATIONS: &str = include_str!("sql/new_destinations.sql");
 pub(super) const CREDENTIALS: &str = include_str!("sql/credentials.sql");
 pub(super) const OTHER_ORGS: &str = include_str!("sql/other_orgs.sql");
 pub(super) const FINDINGS: &str = include_str!("sql/findings.sql");
-pub(super) const CARRIED_OVER: &str = include_str!("sql/carried_over.sql");
-pub(super) const FIRSTS: &str = include_str!("sql/firsts.sql");
+pub(super) const TOP: &str = include_str!("sql/top.sql");
+pub(super) const SUPPRESSED: &str = include_str!("sql/suppressed.sql");
 
 /// The week, and the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,18 +36,29 @@ pub(super) struct Bounds {
     pub(super) to: Micros,
 }
 
-#[derive(Debug, Deserialize)]
+/// Of all events that the scope sees.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct SpanRow {
+    pub(super) first_time: Option<Micros>,
+    pub(super) last_time: Option<Micros>,
+    pub(super) data_seq: Option<i64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct SourceRow {
+    pub(super) org_id: Option<OrgId>,
     pub(super) source: Option<SourceId>,
+    /// Its first event ever.
+    pub(super) since: Micros,
     pub(super) events: i64,
-    pub(super) first_time: Micros,
-    pub(super) last_time: Micros,
-    pub(super) data_seq: i64,
     pub(super) late: i64,
+    pub(super) last_time: Option<Micros>,
+    pub(super) data_seq: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct HourRow {
+    pub(super) org_id: Option<OrgId>,
     pub(super) source: Option<SourceId>,
     pub(super) hour: i64,
     pub(super) calls: i64,
@@ -49,26 +67,13 @@ pub(super) struct HourRow {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RejectsRow {
-    pub(super) rejects: i64,
+    pub(super) dated: i64,
+    pub(super) undated: i64,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct CarriedOverRow {
-    pub(super) findings: i64,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct FirstRow {
-    pub(super) org_id: Option<OrgId>,
-    pub(super) source: Option<SourceId>,
-    pub(super) since: Micros,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct SeriesRow {
-    pub(super) org_id: Option<OrgId>,
-    pub(super) agent_id: Option<String>,
-    pub(super) dest_host: Option<String>,
+/// Calls of this week and of the one before.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct CallsRow {
     pub(super) calls: i64,
     pub(super) failures: i64,
     pub(super) denied: i64,
@@ -77,6 +82,54 @@ pub(super) struct SeriesRow {
     pub(super) failures_before: i64,
     pub(super) denied_before: i64,
     pub(super) unknown_before: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SeriesRow {
+    pub(super) org_id: Option<OrgId>,
+    pub(super) agent_id: Option<String>,
+    pub(super) dest_host: Option<String>,
+    #[serde(flatten)]
+    pub(super) calls: CallsRow,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct KindsRow {
+    pub(super) series: i64,
+    pub(super) agents: i64,
+    pub(super) hosts: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AgentRow {
+    pub(super) org_id: Option<OrgId>,
+    pub(super) agent_id: Option<String>,
+    pub(super) is_new: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DestinationRow {
+    #[serde(flatten)]
+    pub(super) destination: credwatch_schemas::weekly_report::NewDestination,
+    /// How many there are.
+    pub(super) destinations: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OtherOrgRow {
+    #[serde(flatten)]
+    pub(super) other_org: credwatch_schemas::weekly_report::OtherOrg,
+    /// How many there are.
+    pub(super) all_rows: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct FindingsRow {
+    pub(super) of_week: bool,
+    pub(super) detector_id: DetectorId,
+    pub(super) severity: Severity,
+    pub(super) status: Status,
+    pub(super) findings: i64,
 }
 
 /// Runs a statement with those of the bounds that it names.

@@ -1,6 +1,6 @@
 //! What is other in a document than in the one before. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use credwatch_schemas::weekly_report::Changed;
 use serde_json::Value;
@@ -10,48 +10,66 @@ const MOST: usize = 50;
 const LONGEST: usize = 200;
 
 /// Members that tell an element of a list from its neighbours.
-const NAMES: [&str; 8] =
-    ["finding_id", "detector_id", "severity", "org_id", "agent_id", "dest_host", "provider", "source"];
+const NAMES: [&str; 11] = [
+    "finding_id",
+    "detector_id",
+    "severity",
+    "org_id",
+    "source",
+    "agent_id",
+    "dest_host",
+    "provider",
+    "connection_id",
+    "credential_org_id",
+    "target_org_id",
+];
+
+/// Sections, what matters most first: of many changes the first ones are told.
+const SECTIONS: [&str; 4] = ["/findings", "/coverage", "/other_orgs", "/new_destinations"];
 
 pub(super) fn changes(before: &Value, after: &Value) -> (Vec<Changed>, i64) {
-    let (before, after) = (values(before), values(after));
-    let mut changed: Vec<Changed> = Vec::new();
-    for what in before.keys().chain(after.keys().filter(|what| !before.contains_key(*what))) {
-        let (before, after) = (before.get(what), after.get(what));
-        if before != after {
-            changed.push(Changed { what: what.clone(), before: before.cloned(), after: after.cloned() });
-        }
-    }
-    changed.sort_by(|one, other| one.what.cmp(&other.what));
+    let mut changed = Vec::new();
+    compare("", Some(before), Some(after), &mut changed);
+    let section = |one: &Changed| SECTIONS.iter().position(|section| one.what.starts_with(section));
+    changed.sort_by_key(|one| section(one).unwrap_or(SECTIONS.len()));
     let more = changed.len().saturating_sub(MOST);
     changed.truncate(MOST);
     (changed, i64::try_from(more).unwrap_or(i64::MAX))
 }
 
-/// Every single value by where it stands.
-fn values(document: &Value) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::new();
-    collect(document, "", &mut values);
-    values
+/// What is new or gone is one change, however much stands in it.
+fn compare(place: &str, before: Option<&Value>, after: Option<&Value>, into: &mut Vec<Changed>) {
+    match (before.and_then(members), after.and_then(members)) {
+        _ if before == after => {}
+        // Charts change with every event; their sums stand elsewhere.
+        _ if place.ends_with("/hours") => {}
+        (Some(before), Some(after)) => {
+            let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+            for name in names {
+                let place = [place, "/", &escaped(name)].concat();
+                compare(&place, before.get(name).copied(), after.get(name).copied(), into);
+            }
+        }
+        _ => into.push(Changed { what: place.to_owned(), before: before.map(told), after: after.map(told) }),
+    }
 }
 
-fn collect(value: &Value, place: &str, into: &mut BTreeMap<String, String>) {
+/// Parts of an object or a list, by what names them.
+fn members(value: &Value) -> Option<BTreeMap<String, &Value>> {
     match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                collect(value, &[place, "/", &escaped(name)].concat(), into);
-            }
-        }
-        // Charts change with every event; their sums stand elsewhere.
-        Value::Array(_) if place.ends_with("/hours") => {}
+        Value::Object(members) => Some(members.iter().map(|(name, value)| (name.clone(), value)).collect()),
         Value::Array(values) => {
-            for (number, value) in values.iter().enumerate() {
-                let name = name(value).unwrap_or_else(|| number.to_string());
-                collect(value, &[place, "/", &escaped(&name)].concat(), into);
-            }
+            let named = values.iter().enumerate();
+            Some(named.map(|(number, value)| (name(value).unwrap_or_else(|| number.to_string()), value)).collect())
         }
-        Value::String(text) => drop(into.insert(place.to_owned(), shortened(text))),
-        other => drop(into.insert(place.to_owned(), other.to_string())),
+        _ => None,
+    }
+}
+
+fn told(value: &Value) -> String {
+    match value {
+        Value::String(text) => shortened(text),
+        other => shortened(&other.to_string()),
     }
 }
 
@@ -59,7 +77,8 @@ fn name(element: &Value) -> Option<String> {
     if let Value::String(text) = element {
         return Some(text.clone());
     }
-    let parts: Vec<&str> = NAMES.iter().filter_map(|name| element.get(name)?.as_str()).collect();
+    let part = |name: &&str| Some(element.get(*name)?.as_str().unwrap_or("-"));
+    let parts: Vec<&str> = NAMES.iter().filter_map(part).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
@@ -90,10 +109,8 @@ mod tests {
             changed.iter().map(|one| (one.what.as_str(), one.before.as_deref(), one.after.as_deref())).collect();
         let expected = [
             ("/calls/total", Some("3"), Some("4")),
-            ("/top/f_a/events", Some("1"), None),
-            ("/top/f_a/finding_id", Some("f_a"), None),
-            ("/top/f_c/events", None, Some("1")),
-            ("/top/f_c/finding_id", None, Some("f_c")),
+            ("/top/f_a", Some(r#"{"finding_id":"f_a","events":1}"#), None),
+            ("/top/f_c", None, Some(r#"{"finding_id":"f_c","events":1}"#)),
         ];
         assert_eq!((told, more), (expected.to_vec(), 0));
         assert_eq!(changes(&after, &after), (Vec::new(), 0));

@@ -1,79 +1,95 @@
 //! What stands in a report, made of what the lake says. The same lake gives the same content, wherever and whenever it is
 //! asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-use credwatch_detectors::Registry;
-use credwatch_query::{QueryError, Session};
+use credwatch_detectors::InForce;
+use credwatch_query::{QueryError, Session, TenantScope};
 use credwatch_schemas::finding::{Finding, Severity, Status};
 use credwatch_schemas::ids::DetectorId;
 use credwatch_schemas::outcome::Coverage as CoverageRow;
-use credwatch_schemas::time::DAY;
+use credwatch_schemas::time::{DAY, Micros};
 use credwatch_schemas::weekly_report::{
-    AgainstLastWeek, Calls, Content, Counted, Coverage, CredentialTrouble, Findings, Hour, NewDestination, OtherOrg,
-    Ranked, Series, Suppressed,
+    AgainstLastWeek, Agent, Calls, Content, Counted, Coverage, CredentialTrouble, Ended, Findings, Hour, Ranked,
+    Series, Suppressed,
 };
 
-use super::answers::{self, Bounds, CarriedOverRow, FirstRow, HourRow, RejectsRow, SeriesRow, SourceRow, rows};
-use super::coverage::{self, Facts};
-use super::share::{ended, growth, rounded, together};
-use crate::detector_status::statuses;
+use super::answers::{
+    self, AgentRow, Bounds, CallsRow, DestinationRow, FindingsRow, HourRow, KindsRow, OtherOrgRow, RejectsRow,
+    SeriesRow, SourceRow, rows,
+};
+use super::coverage::{self, ToJudge};
+use super::share::{ended, growth, rounded};
 
-/// Findings that are told in full.
-const TOP: usize = 10;
-/// Of what is listed beside them; how many more there are is said.
+/// Of what is listed; how many more there are is said.
 const LISTED: usize = 50;
-const NAMES: usize = 10;
+const FEW: usize = 10;
 
-/// `outcomes` is how detectors stand; `session` sees what its scope sees.
-pub(super) async fn content(
-    session: &Session,
-    registry: &Registry,
-    outcomes: &[CoverageRow],
-    bounds: Bounds,
-) -> Result<Content, QueryError> {
-    let source_rows: Vec<SourceRow> = rows(session, answers::SOURCES, bounds).await?;
+/// What the lake says besides its tables.
+#[derive(Debug)]
+pub(super) struct Known<'a> {
+    pub(super) detectors: &'a [InForce],
+    pub(super) outcomes: &'a [CoverageRow],
+    /// How far events reach.
+    pub(super) until: Micros,
+    /// Whether all of the week is there.
+    pub(super) ended: bool,
+}
+
+/// `session` sees what its scope sees.
+pub(super) async fn content(session: &Session, known: &Known<'_>, bounds: Bounds) -> Result<Content, QueryError> {
+    let sources: Vec<SourceRow> = rows(session, answers::SOURCES, bounds).await?;
     let hours: Vec<HourRow> = rows(session, answers::HOURS, bounds).await?;
-    let rejects: Vec<RejectsRow> = rows(session, answers::REJECTS, bounds).await?;
-    let firsts: Vec<FirstRow> = rows(session, answers::FIRSTS, bounds).await?;
-    let series: Vec<SeriesRow> = rows(session, answers::SERIES, bounds).await?;
-    let found: Vec<Finding> = rows(session, answers::FINDINGS, bounds).await?;
-    let carried: Vec<CarriedOverRow> = rows(session, answers::CARRIED_OVER, bounds).await?;
-    let destinations: Vec<NewDestination> = rows(session, answers::NEW_DESTINATIONS, bounds).await?;
+    let found: Vec<FindingsRow> = rows(session, answers::FINDINGS, bounds).await?;
+    let calls = calls(session, &hours, bounds).await?;
     let credentials: Vec<CredentialTrouble> = rows(session, answers::CREDENTIALS, bounds).await?;
-    let other_orgs: Vec<OtherOrg> = rows(session, answers::OTHER_ORGS, bounds).await?;
-
-    let (this_week, last_week): (Vec<&Finding>, Vec<&Finding>) =
-        found.iter().partition(|finding| finding.raised_time >= bounds.from);
-    let standing: Vec<&Finding> = this_week.iter().copied().filter(|finding| !finding.status.is_quiet()).collect();
-    let facts = coverage::facts(registry);
-    let last = source_rows.iter().map(|row| row.last_time).max();
-    let detectors =
-        coverage::detectors(statuses(registry, outcomes, session.scope()), &facts, &firsts, &standing, (bounds, last));
-    let calls = calls(&series, &hours, bounds);
-    let findings = Findings {
-        carried_over: carried.first().map_or(0, |row| row.findings),
-        expected_by_chance: by_chance(&facts, calls.agents, bounds),
-        ..findings(&this_week, &standing, &last_week)
-    };
-    let (new_destinations, new_destinations_more) = cut(destinations, LISTED);
-    let (other_orgs, other_orgs_more) = cut(other_orgs, LISTED);
+    let destinations: Vec<DestinationRow> = rows(session, answers::NEW_DESTINATIONS, bounds).await?;
+    let other_orgs: Vec<OtherOrgRow> = rows(session, answers::OTHER_ORGS, bounds).await?;
+    let (credentials, credentials_more) = cut(worst_first(credentials), LISTED);
+    let more = |all: Option<i64>, told: usize| all.map_or(0, |all| all - count(told));
     Ok(Content {
-        coverage: Coverage {
-            events: source_rows.iter().map(|row| row.events).sum(),
-            data_seq: source_rows.iter().map(|row| row.data_seq).max().unwrap_or(0),
-            rejects: rejects.first().map(|row| row.rejects),
-            sources: coverage::sources(source_rows, &hours, bounds),
-            detectors,
-        },
-        findings,
-        against_last_week: against(&series),
+        ended: known.ended,
+        coverage: covered(session, known, (&sources, &hours, &found), bounds).await?,
+        findings: findings(session, known.detectors, &found, calls.agents, bounds).await?,
+        against_last_week: against(session, bounds).await?,
         calls,
-        new_destinations,
-        new_destinations_more,
-        credentials: worst_first(credentials),
-        other_orgs,
-        other_orgs_more,
+        new_destinations_more: more(destinations.first().map(|row| row.destinations), destinations.len()),
+        new_destinations: destinations.into_iter().map(|row| row.destination).collect(),
+        credentials,
+        credentials_more,
+        other_orgs_more: more(other_orgs.first().map(|row| row.all_rows), other_orgs.len()),
+        other_orgs: other_orgs.into_iter().map(|row| row.other_org).collect(),
+    })
+}
+
+async fn covered(
+    session: &Session,
+    known: &Known<'_>,
+    (sources, hours, found): (&[SourceRow], &[HourRow], &[FindingsRow]),
+    bounds: Bounds,
+) -> Result<Coverage, QueryError> {
+    // Rejects that name no org are nobody's: an org would take the others for all.
+    let rejects = match session.scope() {
+        TenantScope::Operator => rows::<RejectsRow>(session, answers::REJECTS, bounds).await?.pop(),
+        TenantScope::Org(_) => None,
+    };
+    let week = ToJudge {
+        bounds,
+        last: sources.iter().filter_map(|row| row.last_time).max(),
+        data_seq: sources.iter().filter_map(|row| row.data_seq).max().unwrap_or(0),
+    };
+    let mut standing: BTreeMap<DetectorId, i64> = BTreeMap::new();
+    for row in found.iter().filter(|row| row.of_week && !row.status.is_quiet()) {
+        *standing.entry(row.detector_id.clone()).or_default() += row.findings;
+    }
+    let scope = (week, session.scope());
+    Ok(Coverage {
+        events: sources.iter().map(|row| row.events).sum(),
+        rejects: rejects.as_ref().map(|row| row.dated),
+        rejects_undated: rejects.as_ref().map(|row| row.undated),
+        sources: coverage::sources(sources, hours, bounds, known.until),
+        detectors: coverage::detectors(known.detectors, known.outcomes, sources, &standing, scope),
     })
 }
 
@@ -87,108 +103,106 @@ fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn findings(this_week: &[&Finding], standing: &[&Finding], last_week: &[&Finding]) -> Findings {
-    let of = |status: Status| count(this_week.iter().filter(|finding| finding.status == status).count());
-    let with = |all: &[&Finding], severity: Severity| {
-        count(all.iter().filter(|finding| finding.severity == severity && !finding.status.is_quiet()).count())
-    };
+async fn findings(
+    session: &Session,
+    detectors: &[InForce],
+    found: &[FindingsRow],
+    agents: i64,
+    bounds: Bounds,
+) -> Result<Findings, QueryError> {
+    let top: Vec<Finding> = rows(session, answers::TOP, bounds).await?;
+    let suppressed: Vec<Finding> = rows(session, answers::SUPPRESSED, bounds).await?;
+    let sum =
+        |takes: &dyn Fn(&&FindingsRow) -> bool| -> i64 { found.iter().filter(takes).map(|row| row.findings).sum() };
+    let of = |status: Status| sum(&|row| row.of_week && row.status == status);
     let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info];
+    let with = |of_week: bool, severity: Severity| {
+        sum(&|row| row.of_week == of_week && row.severity == severity && !row.status.is_quiet())
+    };
     let counted = severities.map(|severity| Counted {
         severity,
-        findings: with(standing, severity),
-        last_week: with(last_week, severity),
+        findings: with(true, severity),
+        last_week: with(false, severity),
     });
-    let mut suppressed: Vec<&&Finding> =
-        this_week.iter().filter(|finding| finding.status == Status::Suppressed).collect();
-    suppressed.sort_by_key(|finding| rank(finding));
-    Findings {
+    Ok(Findings {
         by_severity: counted.into_iter().filter(|one| one.findings + one.last_week > 0).collect(),
-        top: top(standing),
-        carried_over: 0,
-        expected_by_chance: None,
+        top: top.into_iter().map(in_short).collect(),
+        expected_by_chance: by_chance(detectors, agents, bounds),
         digest: of(Status::Digest),
         suppressed: of(Status::Suppressed),
         withdrawn: of(Status::Withdrawn),
-        suppressed_because: suppressed.into_iter().take(TOP).map(|finding| because(finding)).collect(),
-    }
+        suppressed_because: suppressed.into_iter().map(because).collect(),
+    })
 }
 
-fn top(standing: &[&Finding]) -> Vec<Ranked> {
-    let mut ranked = standing.to_vec();
-    ranked.sort_by_key(|finding| rank(finding));
-    ranked.into_iter().take(TOP).map(in_short).collect()
-}
-
-/// The worst first, of those what goes on before what is over, then the one with most evidence.
-fn rank(finding: &Finding) -> impl Ord + use<> {
-    use std::cmp::Reverse;
-    let is_over = finding.status == Status::Resolved;
-    (
-        Reverse(finding.severity),
-        is_over,
-        Reverse(finding.event_count),
-        finding.raised_time,
-        finding.finding_id.as_str().to_owned(),
-    )
-}
-
-fn in_short(finding: &Finding) -> Ranked {
+fn in_short(finding: Finding) -> Ranked {
     Ranked {
-        finding_id: finding.finding_id.clone(),
-        detector_id: finding.detector_id.clone(),
-        org_id: finding.org_id.clone(),
+        finding_id: finding.finding_id,
+        detector_id: finding.detector_id,
+        org_id: finding.org_id,
         severity: finding.severity,
         status: finding.status,
-        title: finding.title.clone(),
-        summary: finding.summary.clone(),
-        subject: finding.subject.clone(),
+        title: finding.title,
+        summary: finding.summary,
+        subject: finding.subject,
         first_time: finding.first_time,
         last_time: finding.last_time,
         event_count: finding.event_count,
-        compared: finding.compared.clone(),
-        sql: finding.sql.clone(),
+        compared: finding.compared,
     }
 }
 
-fn because(finding: &Finding) -> Suppressed {
-    let because = finding.status_reason.clone();
-    Suppressed { finding_id: finding.finding_id.clone(), title: finding.title.clone(), because }
+fn because(finding: Finding) -> Suppressed {
+    Suppressed { finding_id: finding.finding_id, title: finding.title, because: finding.status_reason }
 }
 
 /// The budgets of all statistical detectors together: so many findings for an agent in a day.
-fn by_chance(facts: &BTreeMap<DetectorId, Facts>, agents: i64, bounds: Bounds) -> Option<f64> {
-    let budgets: Vec<f64> = facts.values().filter_map(|facts| facts.false_findings).collect();
+fn by_chance(detectors: &[InForce], agents: i64, bounds: Bounds) -> Option<f64> {
+    let budgets: Vec<f64> = detectors.iter().filter_map(|detector| detector.false_findings).collect();
     let days = (bounds.to.0 - bounds.from.0) as f64 / DAY as f64;
     (!budgets.is_empty()).then(|| rounded(budgets.iter().sum::<f64>() * agents as f64 * days))
 }
 
-fn calls(rows: &[SeriesRow], hours: &[HourRow], bounds: Bounds) -> Calls {
-    let all: Vec<Series> = rows.iter().filter(|row| row.calls > 0).map(series).collect();
-    let agents: BTreeSet<_> = all.iter().map(|one| (&one.org_id, &one.agent_id)).collect();
-    let hosts: BTreeSet<_> = all.iter().filter_map(|one| one.dest_host.as_ref()).collect();
-    let (agents, hosts) = (count(agents.len()), count(hosts.len()));
-    let total = together(all.iter().map(|one| &one.ended));
-    let worse = worse(&all);
-    let (series, series_more) = cut(all, LISTED);
-    Calls { total, agents, hosts, hours: by_hour(hours, bounds), series, series_more, worse }
+async fn calls(session: &Session, hours: &[HourRow], bounds: Bounds) -> Result<Calls, QueryError> {
+    let totals: Vec<CallsRow> = rows(session, answers::TOTALS, bounds).await?;
+    let kinds: Vec<KindsRow> = rows(session, answers::KINDS, bounds).await?;
+    let listed: Vec<SeriesRow> = rows(session, answers::SERIES, bounds).await?;
+    let candidates: Vec<SeriesRow> = rows(session, answers::WORSE, bounds).await?;
+    let kinds = kinds.first().copied().unwrap_or(KindsRow { series: 0, agents: 0, hosts: 0 });
+    Ok(Calls {
+        total: totals.first().map_or_else(Ended::default, this_week),
+        agents: kinds.agents,
+        hosts: kinds.hosts,
+        hours: by_hour(hours, bounds),
+        series_more: kinds.series - count(listed.len()),
+        series: listed.into_iter().map(series).collect(),
+        worse: worse(candidates.into_iter().map(series).collect()),
+    })
 }
 
-fn series(row: &SeriesRow) -> Series {
-    let before = ended(row.calls_before, row.failures_before, row.denied_before, row.unknown_before);
+fn this_week(row: &CallsRow) -> Ended {
+    ended(row.calls, row.failures, row.denied, row.unknown)
+}
+
+fn week_before(row: &CallsRow) -> Ended {
+    ended(row.calls_before, row.failures_before, row.denied_before, row.unknown_before)
+}
+
+fn series(row: SeriesRow) -> Series {
     Series {
-        org_id: row.org_id.clone(),
-        agent_id: row.agent_id.clone(),
-        dest_host: row.dest_host.clone(),
-        ended: ended(row.calls, row.failures, row.denied, row.unknown),
-        last_week: (row.calls_before > 0).then_some(before),
+        org_id: row.org_id,
+        agent_id: row.agent_id,
+        dest_host: row.dest_host,
+        ended: this_week(&row.calls),
+        last_week: (row.calls.calls_before > 0).then(|| week_before(&row.calls)),
     }
 }
 
-fn worse(all: &[Series]) -> Vec<Series> {
-    let grown = all.iter().filter_map(|one| Some((growth(&one.ended, one.last_week.as_ref()?)?, one)));
-    let mut grown: Vec<(f64, &Series)> = grown.collect();
+fn worse(candidates: Vec<Series>) -> Vec<Series> {
+    let grown = candidates.into_iter().filter_map(|one| Some((growth(&one.ended, one.last_week.as_ref()?)?, one)));
+    let mut grown: Vec<(f64, Series)> = grown.collect();
     grown.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    grown.into_iter().take(TOP).map(|(_, series)| series.clone()).collect()
+    grown.into_iter().take(FEW).map(|(_, series)| series).collect()
 }
 
 fn by_hour(rows: &[HourRow], bounds: Bounds) -> Vec<Hour> {
@@ -203,23 +217,20 @@ fn by_hour(rows: &[HourRow], bounds: Bounds) -> Vec<Hour> {
 }
 
 fn worst_first(mut all: Vec<CredentialTrouble>) -> Vec<CredentialTrouble> {
-    use std::cmp::Reverse;
     all.sort_by_key(|one| Reverse(one.refreshes_failed + one.revocations + one.unauthorized + one.forbidden));
-    all.truncate(LISTED);
     all
 }
 
-fn against(rows: &[SeriesRow]) -> AgainstLastWeek {
-    let named = |has: fn(&SeriesRow) -> i64| -> BTreeSet<&str> {
-        rows.iter().filter(|row| has(row) > 0).filter_map(|row| row.agent_id.as_deref()).collect()
+async fn against(session: &Session, bounds: Bounds) -> Result<AgainstLastWeek, QueryError> {
+    let totals: Vec<CallsRow> = rows(session, answers::TOTALS, bounds).await?;
+    let agents: Vec<AgentRow> = rows(session, answers::AGENTS, bounds).await?;
+    let (new, gone): (Vec<AgentRow>, Vec<AgentRow>) = agents.into_iter().partition(|row| row.is_new);
+    let named = |rows: Vec<AgentRow>| {
+        let agent = |row: AgentRow| Agent { org_id: row.org_id, agent_id: row.agent_id };
+        cut(rows.into_iter().map(agent).collect(), FEW)
     };
-    let (now, before) = (named(|row| row.calls), named(|row| row.calls_before));
-    let names = |all: &BTreeSet<&str>, others: &BTreeSet<&str>| {
-        cut(all.difference(others).map(|name| (*name).to_owned()).collect::<Vec<_>>(), NAMES)
-    };
-    let (agents_new, agents_new_more) = names(&now, &before);
-    let (agents_gone, agents_gone_more) = names(&before, &now);
-    let each = |row: &SeriesRow| ended(row.calls_before, row.failures_before, row.denied_before, row.unknown_before);
-    let total = together(rows.iter().map(each).collect::<Vec<_>>().iter());
-    AgainstLastWeek { total, agents_new, agents_new_more, agents_gone, agents_gone_more }
+    let (agents_new, agents_new_more) = named(new);
+    let (agents_gone, agents_gone_more) = named(gone);
+    let total = totals.first().map_or_else(Ended::default, week_before);
+    Ok(AgainstLastWeek { total, agents_new, agents_new_more, agents_gone, agents_gone_more })
 }

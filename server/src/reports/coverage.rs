@@ -1,75 +1,54 @@
-//! What a report can speak of: sources with their silences, and how far each detector has judged. Pure.
+//! What a report can speak of: sources with their silences, and what each detector has judged. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use credwatch_detectors::Registry;
-use credwatch_detectors::definition::{Definition, ParameterValue};
-use credwatch_schemas::finding::Finding;
+use credwatch_detectors::{InForce, Reached};
+use credwatch_query::TenantScope;
 use credwatch_schemas::ids::DetectorId;
-use credwatch_schemas::outcome::Outcome;
+use credwatch_schemas::outcome::{Coverage as CoverageRow, Outcome};
 use credwatch_schemas::time::{HOUR, Micros};
 use credwatch_schemas::weekly_report::{Blind, Detector, Source, Stretch};
 
-use super::answers::{Bounds, FirstRow, HourRow, SourceRow};
-use crate::detector_status::{DetectorStatus, SourceStatus};
+use super::answers::{Bounds, HourRow, SourceRow};
+use crate::detector_status::sees;
 
-/// What a detector's file says that a report needs.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Facts {
-    warm_up: Option<i64>,
-    /// Findings that chance may raise for an agent in a day.
-    pub(super) false_findings: Option<f64>,
+/// Everything that was heard of before the end of the week, also what was silent in it. `known` is how far the lake
+/// reaches: hours beyond it are not silent, they are not there yet.
+pub(super) fn sources(rows: &[SourceRow], hours: &[HourRow], bounds: Bounds, known: Micros) -> Vec<Source> {
+    rows.iter().map(|row| source(row, hours, bounds, known)).collect()
 }
 
-/// The parameter that statistical detectors keep their budget in.
-const BUDGET: &str = "false_findings";
-
-pub(super) fn facts(registry: &Registry) -> BTreeMap<DetectorId, Facts> {
-    let of = |(id, content): (&DetectorId, &String)| {
-        let file = Definition::parse(id.as_str(), content).ok()?;
-        let value = |name: &str| file.parameters.get(name)?.typed();
-        let warm_up = match value(file.warm_up.as_deref()?) {
-            Some(ParameterValue::Integer(micros)) => Some(micros),
-            _ => None,
-        };
-        let false_findings = match value(BUDGET) {
-            Some(ParameterValue::Number(number)) => Some(number),
-            _ => None,
-        };
-        Some((id.clone(), Facts { warm_up, false_findings }))
-    };
-    registry.detectors().iter().filter_map(of).collect()
-}
-
-pub(super) fn sources(rows: Vec<SourceRow>, hours: &[HourRow], bounds: Bounds) -> Vec<Source> {
-    rows.into_iter().map(|row| source(row, hours, bounds)).collect()
-}
-
-fn source(row: SourceRow, hours: &[HourRow], bounds: Bounds) -> Source {
-    let heard: BTreeSet<i64> = hours.iter().filter(|hour| hour.source == row.source).map(|hour| hour.hour).collect();
-    let silences = silences(&heard, hours_of(bounds));
+fn source(row: &SourceRow, hours: &[HourRow], bounds: Bounds, known: Micros) -> Source {
+    let is_its = |hour: &&HourRow| hour.source == row.source && hour.org_id == row.org_id;
+    let heard: BTreeSet<i64> = hours.iter().filter(is_its).map(|hour| hour.hour).collect();
+    let first = (row.since.0 - bounds.from.0).max(0) / HOUR;
+    let silences = silences(&heard, first, hours_until(bounds, known));
     let longest = silences.iter().copied().max_by_key(|(from, to)| (to - from, -from));
-    let at = |hour: i64| bounds.from.plus(hour * HOUR);
+    let at = |hour: i64| bounds.from.plus(hour * HOUR).min(bounds.to);
     Source {
-        source: row.source,
+        org_id: row.org_id.clone(),
+        source: row.source.clone(),
         events: row.events,
-        first_time: row.first_time,
-        last_time: row.last_time,
         late: row.late,
         silent_hours: silences.iter().map(|(from, to)| to - from).sum(),
         longest_silence: longest.map(|(from, to)| Stretch { from_time: at(from), to_time: at(to) }),
     }
 }
 
+/// One that is only half there counts: it has a place in the chart too.
 pub(super) fn hours_of(bounds: Bounds) -> i64 {
-    (bounds.to.0 - bounds.from.0) / HOUR
+    (bounds.to.0 - bounds.from.0 + HOUR - 1) / HOUR
+}
+
+fn hours_until(bounds: Bounds, known: Micros) -> i64 {
+    hours_of(Bounds { to: bounds.to.min(known).max(bounds.from), ..bounds })
 }
 
 /// Stretches of hours in which nothing was heard.
-fn silences(heard: &BTreeSet<i64>, hours: i64) -> Vec<(i64, i64)> {
-    let ends = heard.iter().copied().filter(|hour| (0..hours).contains(hour)).chain([hours]);
+fn silences(heard: &BTreeSet<i64>, first: i64, hours: i64) -> Vec<(i64, i64)> {
+    let ends = heard.iter().copied().filter(|hour| (first..hours).contains(hour)).chain([hours]);
     let mut silences = Vec::new();
-    let mut from = 0;
+    let mut from = first;
     for end in ends {
         if end > from {
             silences.push((from, end));
@@ -79,59 +58,75 @@ fn silences(heard: &BTreeSet<i64>, hours: i64) -> Vec<(i64, i64)> {
     silences
 }
 
-/// How each detector stands in this week. `last` is when the last event of the week happened: nobody can judge beyond it.
+/// What the judgements of a week must have seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ToJudge {
+    pub(super) bounds: Bounds,
+    /// The last event of the week: nobody can judge beyond it.
+    pub(super) last: Option<Micros>,
+    /// The highest `seq` of the week's events.
+    pub(super) data_seq: i64,
+}
+
+/// How each detector stands to this week; `found` are its findings that stand.
 pub(super) fn detectors(
-    statuses: Vec<DetectorStatus>,
-    facts: &BTreeMap<DetectorId, Facts>,
-    firsts: &[FirstRow],
-    findings: &[&Finding],
-    (bounds, last): (Bounds, Option<Micros>),
+    detectors: &[InForce],
+    outcomes: &[CoverageRow],
+    sources: &[SourceRow],
+    found: &BTreeMap<DetectorId, i64>,
+    (week, scope): (ToJudge, &TenantScope),
 ) -> Vec<Detector> {
-    let detector = |status: DetectorStatus| {
-        let of_detector = findings.iter().filter(|finding| finding.detector_id == status.id);
-        let found = of_detector.clone().count();
-        let judged = status.coverage.and_then(|covered| overlap(covered.from_time, covered.to_time, bounds));
-        let is_whole = judged.is_some_and(|judged| judged.to_time >= last.unwrap_or(bounds.from));
-        let outcome = match status.outcome {
-            Outcome::Clear | Outcome::Findings if !is_whole => Outcome::Behind,
-            Outcome::Clear | Outcome::Findings if found > 0 => Outcome::Findings,
-            Outcome::Findings => Outcome::Clear,
-            other => other,
+    let of = |detector: &InForce| {
+        let findings = found.get(&detector.id).copied().unwrap_or(0);
+        let rows: Vec<&CoverageRow> = outcomes.iter().filter(|row| row.detector_id == detector.id).collect();
+        let has_failed = rows.iter().any(|row| is_own(row) && row.outcome == Outcome::Failed);
+        let outcome = match () {
+            () if has_failed => Outcome::Failed,
+            () if !has_judged(detector, week) => Outcome::Behind,
+            () if findings > 0 => Outcome::Findings,
+            () => Outcome::Clear,
         };
-        let warm_up = facts.get(&status.id).and_then(|facts| facts.warm_up);
-        let blind = status.sources.iter().filter_map(|source| blind(source, warm_up, firsts, bounds)).collect();
-        let findings = i64::try_from(found).unwrap_or(i64::MAX);
-        Detector { detector_id: status.id, title: status.title, outcome, judged, findings, blind }
+        let seen = rows.iter().filter(|row| !is_own(row) && sees(scope, row.org_id.as_ref()));
+        let blind = seen.filter_map(|row| blind(row, detector.warm_up, sources, week.bounds)).collect();
+        Detector { detector_id: detector.id.clone(), title: detector.title.clone(), outcome, findings, blind }
     };
-    statuses.into_iter().map(detector).collect()
+    detectors.iter().map(of).collect()
 }
 
-fn overlap(from: Micros, to: Micros, bounds: Bounds) -> Option<Stretch> {
-    let (from_time, to_time) = (from.max(bounds.from), to.min(bounds.to));
-    (from_time < to_time).then_some(Stretch { from_time, to_time })
+fn is_own(row: &CoverageRow) -> bool {
+    row.org_id.is_none() && row.source.is_none()
 }
 
-fn blind(source: &SourceStatus, warm_up: Option<i64>, firsts: &[FirstRow], bounds: Bounds) -> Option<Blind> {
+fn has_judged(detector: &InForce, week: ToJudge) -> bool {
+    let has_seen = detector.data_seq > 0 && detector.data_seq >= week.data_seq;
+    let windows = match detector.window {
+        None => true,
+        Some(Reached::Nothing) => false,
+        Some(Reached::Until(until)) => until >= week.bounds.to || week.last.is_none_or(|last| until > last),
+    };
+    has_seen && windows
+}
+
+fn blind(row: &CoverageRow, warm_up: Option<i64>, sources: &[SourceRow], bounds: Bounds) -> Option<Blind> {
     let blind = |outcome, detail| Blind {
-        org_id: source.org_id.clone(),
-        source: source.source.clone(),
+        org_id: row.org_id.clone(),
+        source: row.source.clone(),
         outcome,
-        columns: source.not_observable.clone(),
+        columns: row.columns.clone(),
         detail,
     };
-    match source.outcome {
-        // In full hours, as silence is. Whether it was learnt is told from the events, so that a week says the same whenever it is asked about.
-        Outcome::Clear | Outcome::Findings | Outcome::NotReady => {
-            let learnt = learnt_until(source, warm_up?, firsts).filter(|until| *until > bounds.from.plus(HOUR))?;
+    let source = sources.iter().find(|source| source.org_id == row.org_id && source.source == row.source)?;
+    match row.outcome {
+        // In full hours, as silence is. Whether it was learnt is told from the events, so that a week says the same whenever
+        // it is asked about.
+        Outcome::Clear | Outcome::Findings | Outcome::NotReady | Outcome::Behind => {
+            let learnt = Some(source.since.plus(warm_up?)).filter(|until| *until > bounds.from.plus(HOUR))?;
             Some(blind(Outcome::NotReady, Some(format!("learns until {learnt}"))))
         }
-        other => Some(blind(other, source.detail.clone())),
+        // The detector says itself that it failed, and why is the engine's own text.
+        Outcome::Failed => None,
+        Outcome::NotObservable => Some(blind(Outcome::NotObservable, row.detail.clone())),
     }
-}
-
-fn learnt_until(source: &SourceStatus, warm_up: i64, firsts: &[FirstRow]) -> Option<Micros> {
-    let is_it = |row: &&FirstRow| row.org_id == source.org_id && row.source == source.source;
-    firsts.iter().find(is_it).map(|row| row.since.plus(warm_up))
 }
 
 #[cfg(test)]
@@ -139,27 +134,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silence_is_counted_in_full_hours_and_its_longest_stretch_is_told() {
-        assert_eq!(silences(&BTreeSet::from([0, 1, 5, 9]), 10), [(2, 5), (6, 9)]);
-        assert_eq!(silences(&BTreeSet::new(), 3), [(0, 3)]);
-        assert_eq!(silences(&BTreeSet::from([2, 7]), 3), [(0, 2)], "what lies beyond the week is not of it");
-        assert_eq!(silences(&(0..168).collect(), 168), []);
+    fn silence_is_counted_in_hours_and_its_longest_stretch_is_told() {
+        assert_eq!(silences(&BTreeSet::from([0, 1, 5, 9]), 0, 10), [(2, 5), (6, 9)]);
+        assert_eq!(silences(&BTreeSet::new(), 0, 3), [(0, 3)]);
+        assert_eq!(silences(&BTreeSet::from([2, 7]), 0, 3), [(0, 2)], "what lies beyond the week is not of it");
+        assert_eq!(silences(&BTreeSet::from([5]), 4, 6), [(4, 5)], "nor what lies before the source was there");
+        assert_eq!(silences(&(0..168).collect(), 0, 168), []);
     }
 
     #[test]
-    fn what_was_judged_is_told_of_this_week_only() {
-        let bounds = Bounds { before: Micros(0), from: Micros(10), to: Micros(20) };
-        assert_eq!(overlap(Micros(0), Micros(10), bounds), None);
+    fn half_an_hour_has_a_place_too() {
+        let bounds = Bounds { before: Micros(0), from: Micros(0), to: Micros(168 * HOUR + HOUR / 2) };
         assert_eq!(
-            overlap(Micros(0), Micros(15), bounds),
-            Some(Stretch { from_time: Micros(10), to_time: Micros(15) })
+            (hours_of(bounds), hours_until(bounds, Micros(3 * HOUR)), hours_until(bounds, Micros(-1))),
+            (169, 3, 0)
         );
     }
 
+    fn detector(data_seq: i64, window: Option<Reached>) -> InForce {
+        InForce { id: DetectorId::new("d"), title: "D".into(), warm_up: None, false_findings: None, data_seq, window }
+    }
+
     #[test]
-    fn the_librarys_statistical_detector_has_a_budget_and_all_have_facts() {
-        let facts = facts(&Registry::embedded().unwrap());
-        assert!(facts[&DetectorId::new("error-rate-spike")].false_findings.is_some());
-        assert!(facts[&DetectorId::new("new-destination")].warm_up.is_some());
+    fn a_week_is_judged_when_its_last_event_and_its_last_window_are() {
+        let bounds = Bounds { before: Micros(0), from: Micros(10), to: Micros(20) };
+        let week = ToJudge { bounds, last: Some(Micros(15)), data_seq: 7 };
+        assert!(has_judged(&detector(7, None), week) && !has_judged(&detector(6, None), week));
+        assert!(has_judged(&detector(7, Some(Reached::Until(Micros(16)))), week));
+        assert!(!has_judged(&detector(7, Some(Reached::Until(Micros(15)))), week));
+        assert!(!has_judged(&detector(7, Some(Reached::Nothing)), week));
+        let empty = ToJudge { last: None, data_seq: 0, ..week };
+        assert!(!has_judged(&detector(0, None), empty), "who has judged nothing has not judged an empty week");
     }
 }

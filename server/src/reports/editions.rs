@@ -7,6 +7,7 @@ use credwatch_schemas::report::{REPORTS, ReportRow};
 use credwatch_schemas::rows::to_batch;
 use credwatch_schemas::time::Micros;
 use credwatch_schemas::weekly_report::WeeklyReport;
+use datafusion::prelude::{col, lit};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -34,19 +35,13 @@ pub(super) struct Edited {
     pub(super) org: Option<OrgId>,
     pub(super) report: &'static str,
     pub(super) period: String,
-    pub(super) time_zone: String,
 }
 
 impl Edited {
-    fn is(&self, row: &ReportRow) -> bool {
-        (row.org_id.as_ref(), row.report.as_str(), row.period.as_str(), row.time_zone.as_str())
-            == (self.org.as_ref(), self.report, self.period.as_str(), self.time_zone.as_str())
-    }
-
     /// The transaction that counts its editions.
     fn transaction(&self) -> String {
         let org = self.org.as_ref().map_or("*", OrgId::as_str);
-        [self.report, "/", org, "/", &self.period, "/", &self.time_zone].concat()
+        [self.report, "/", org, "/", &self.period].concat()
     }
 }
 
@@ -73,7 +68,9 @@ impl Editions {
         for _ in 0..MOST_ATTEMPTS {
             let last = self.last(edited).await?;
             let edition = match &last {
-                Some(last) if last.content == draft.content => return Ok(last.clone()),
+                Some(last) if last.says_the_same(draft) => return Ok(last.clone()),
+                // Somebody has seen more: what we have is old.
+                Some(last) if last.data_seq > draft.data_seq => return Ok(last.clone()),
                 last => next(last.as_ref(), draft),
             };
             if self.kept(edited, &edition, now).await? {
@@ -84,9 +81,15 @@ impl Editions {
     }
 
     async fn last(&self, edited: &Edited) -> Result<Option<WeeklyReport>, EditionError> {
-        let rows = self.book.rows().await?;
-        let last = rows.iter().filter(|row| edited.is(row)).max_by_key(|row| row.edition);
-        last.map(|row| serde_json::from_str(&row.document).map_err(EditionError::Unreadable)).transpose()
+        let org = match &edited.org {
+            Some(org) => col("org_id").eq(lit(org.as_str())),
+            None => col("org_id").is_null(),
+        };
+        let its = org.and(col("report").eq(lit(edited.report))).and(col("period").eq(lit(edited.period.as_str())));
+        let newest = vec![col("edition").sort(false, false)];
+        let rows = self.book.some(its, newest, 1).await?;
+        let last = rows.first().map(|row| serde_json::from_str(&row.document));
+        last.transpose().map_err(EditionError::Unreadable)
     }
 
     async fn kept(&self, edited: &Edited, edition: &WeeklyReport, now: Micros) -> Result<bool, EditionError> {
@@ -94,7 +97,7 @@ impl Editions {
             org_id: edited.org.clone(),
             report: edited.report.to_owned(),
             period: edited.period.clone(),
-            time_zone: edited.time_zone.clone(),
+            time_zone: edition.time_zone.clone(),
             edition: edition.edition,
             document: document(edition),
             seq: None,
@@ -121,7 +124,11 @@ pub fn document(report: &WeeklyReport) -> String {
 
 fn next(last: Option<&WeeklyReport>, draft: &WeeklyReport) -> WeeklyReport {
     let Some(last) = last else { return WeeklyReport { edition: 1, ..draft.clone() } };
-    let content = |report: &WeeklyReport| -> Value { serde_json::json!(report.content) };
+    let content = |report: &WeeklyReport| -> Value {
+        let mut content = serde_json::json!(report.content);
+        content["time_zone"] = report.time_zone.as_str().into();
+        content
+    };
     let (changed, changed_more) = changes(&content(last), &content(draft));
     WeeklyReport { edition: last.edition + 1, changed, changed_more, ..draft.clone() }
 }

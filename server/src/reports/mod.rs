@@ -16,7 +16,7 @@ mod tests;
 mod week;
 
 use chrono_tz::Tz;
-use credwatch_detectors::{EngineError, Registry, outcomes, settings_in_force};
+use credwatch_detectors::{EngineError, detectors_in_force, outcomes, settings_in_force};
 use credwatch_lake::{Lake, LakeError, LakeSnapshot};
 use credwatch_query::{QueryError, Session, TenantScope};
 use credwatch_schemas::ids::OrgId;
@@ -24,7 +24,8 @@ use credwatch_schemas::time::{MINUTE, Micros};
 use credwatch_schemas::weekly_report::{NAME, VERSION, WeeklyReport};
 use thiserror::Error;
 
-use answers::Bounds;
+use answers::{Bounds, SpanRow};
+use content::Known;
 use editions::{Edited, Editions};
 pub use editions::{EditionError, document};
 pub(crate) use routes::{__path_weekly, weekly};
@@ -38,8 +39,10 @@ const LATENESS: i64 = 15 * MINUTE;
 pub enum ReportError {
     #[error("there is no event yet, so there is no week to report on")]
     Nothing,
-    #[error("the week {week} has not ended yet: events are complete up to {watermark}")]
-    NotEnded { week: String, watermark: Micros },
+    #[error("the week {week} has not ended yet: events are complete up to {until}")]
+    NotEnded { week: String, until: Micros },
+    #[error("no week has ended yet: events are complete up to {0}")]
+    NoneEnded(Micros),
     #[error("the week {week} lies before the first event, of {first}")]
     BeforeEverything { week: String, first: Micros },
     #[error("the week {0} lies beyond what a calendar holds")]
@@ -58,7 +61,6 @@ pub enum ReportError {
 #[derive(Debug)]
 pub struct Weekly<'a> {
     pub lake: &'a Lake,
-    pub registry: &'a Registry,
     pub snapshot: &'a LakeSnapshot,
     pub session: &'a Session,
 }
@@ -70,11 +72,12 @@ impl Weekly<'_> {
             TenantScope::Operator => None,
             TenantScope::Org(org) => Some(org.clone()),
         };
-        let zone = self.zone(org.as_ref()).await?;
-        let week = self.week(week, zone).await?;
-        let outcomes = outcomes(self.snapshot).await?;
+        let span = self.span().await?;
+        let (week, zone, ended) = self.week(week, org.as_ref(), span).await?;
         let bounds = bounds(week, zone)?;
-        let content = content::content(self.session, self.registry, &outcomes, bounds).await?;
+        let detectors = detectors_in_force(self.snapshot, bounds.to.plus(-1)).await?;
+        let outcomes = outcomes(self.snapshot).await?;
+        let known = Known { detectors: &detectors, outcomes: &outcomes, until: self.until(span), ended };
         let draft = WeeklyReport {
             report: NAME.to_owned(),
             version: VERSION,
@@ -84,58 +87,78 @@ impl Weekly<'_> {
             from_time: bounds.from,
             to_time: bounds.to,
             edition: 0,
+            data_seq: span.data_seq,
             changed: Vec::new(),
             changed_more: 0,
-            content,
+            content: content::content(self.session, &known, bounds).await?,
         };
-        let edited = Edited { org, report: NAME, period: week.to_string(), time_zone: zone.name().to_owned() };
+        let edited = Edited { org, report: NAME, period: week.to_string() };
         Ok(Editions::new(self.lake.clone()).settled(&edited, &draft, now).await?)
     }
 
-    /// The org's own zone, where it has said one.
-    async fn zone(&self, org: Option<&OrgId>) -> Result<Tz, ReportError> {
+    /// Event time up to which everything is there. In a lake that only has imports, everything has arrived.
+    fn until(&self, span: Span) -> Micros {
+        self.snapshot
+            .watermark(LATENESS)
+            .unwrap_or_else(|| self.snapshot.last_event_from().unwrap_or(span.last).max(span.last))
+    }
+
+    /// A week that there is something to say of, the zone that it begins and ends in, and whether all of it is there.
+    async fn week(
+        &self,
+        asked: Option<Week>,
+        org: Option<&OrgId>,
+        span: Span,
+    ) -> Result<(Week, Tz, bool), ReportError> {
+        let until = self.until(span);
+        let week = match asked {
+            Some(week) => week,
+            None => {
+                let zone = self.zone(org, until).await?;
+                let ended =
+                    Week::ended_by(until, zone).filter(|week| week.ends(zone).is_some_and(|end| end > span.first));
+                let only = || Week::of(until, zone).filter(|_| self.snapshot.clocks().is_empty());
+                ended.or_else(only).ok_or(ReportError::NoneEnded(until))?
+            }
+        };
+        let calendar = || ReportError::Calendar(week.to_string());
+        // The zone that held when the week ended.
+        let zone = self.zone(org, week.ends(Tz::UTC).ok_or_else(calendar)?).await?;
+        let (begins, ends) = (week.begins(zone).ok_or_else(calendar)?, week.ends(zone).ok_or_else(calendar)?);
+        let may_end_early = self.snapshot.clocks().is_empty() && begins <= until;
+        match () {
+            () if ends > until && !may_end_early => Err(ReportError::NotEnded { week: week.to_string(), until }),
+            () if ends <= span.first => {
+                Err(ReportError::BeforeEverything { week: week.to_string(), first: span.first })
+            }
+            () => Ok((week, zone, ends <= until)),
+        }
+    }
+
+    /// The org's own zone, where it has said one by then.
+    async fn zone(&self, org: Option<&OrgId>, time: Micros) -> Result<Tz, ReportError> {
         let Some(org) = org else { return Ok(Tz::UTC) };
-        let settings = settings_in_force(self.snapshot).await?;
+        let settings = settings_in_force(self.snapshot, time).await?;
         let zone = settings.into_iter().find(|one| one.org_id == org.as_str() && one.key == "time_zone");
         Ok(zone.and_then(|zone| zone.value.parse().ok()).unwrap_or(Tz::UTC))
     }
 
-    /// A week that there is something to say of. In a lake that only has imports everything has arrived.
-    async fn week(&self, asked: Option<Week>, zone: Tz) -> Result<Week, ReportError> {
-        let (first, last) = self.span().await?.ok_or(ReportError::Nothing)?;
-        let calendar = |week: Week| ReportError::Calendar(week.to_string());
-        let watermark = self.snapshot.watermark(LATENESS);
-        let week = match (asked, watermark) {
-            (Some(week), _) => week,
-            (None, Some(watermark)) => Week::ended_by(watermark, zone).ok_or(ReportError::Nothing)?,
-            (None, None) => {
-                let ended = Week::ended_by(last, zone).filter(|week| week.ends(zone).is_some_and(|end| end > first));
-                ended.or_else(|| Week::of(last, zone)).ok_or(ReportError::Nothing)?
-            }
-        };
-        let (begins, ends) =
-            (week.begins(zone).ok_or_else(|| calendar(week))?, week.ends(zone).ok_or_else(|| calendar(week))?);
-        match watermark {
-            Some(watermark) if ends > watermark => Err(ReportError::NotEnded { week: week.to_string(), watermark }),
-            None if begins > last => Err(ReportError::NotEnded { week: week.to_string(), watermark: last }),
-            _ if ends <= first => Err(ReportError::BeforeEverything { week: week.to_string(), first }),
-            _ => Ok(week),
-        }
-    }
-
-    /// When the first and the last event happened that the scope sees.
-    async fn span(&self) -> Result<Option<(Micros, Micros)>, ReportError> {
-        let sql = "SELECT min(time) AS first_time, max(time) AS last_time FROM events";
+    async fn span(&self) -> Result<Span, ReportError> {
         let whole = Bounds { before: Micros(0), from: Micros(0), to: Micros(0) };
-        let rows: Vec<SpanRow> = answers::rows(self.session, sql, whole).await?;
-        Ok(rows.first().and_then(|row| Some((row.first_time?, row.last_time?))))
+        let rows: Vec<SpanRow> = answers::rows(self.session, answers::SPAN, whole).await?;
+        let span = rows
+            .first()
+            .and_then(|row| Some(Span { first: row.first_time?, last: row.last_time?, data_seq: row.data_seq? }));
+        span.ok_or(ReportError::Nothing)
     }
 }
 
-#[derive(Debug, serde::Deserialize)]
-struct SpanRow {
-    first_time: Option<Micros>,
-    last_time: Option<Micros>,
+/// All events that the scope sees: when the first and the last happened, and the highest `seq`.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    first: Micros,
+    last: Micros,
+    data_seq: i64,
 }
 
 fn bounds(week: Week, zone: Tz) -> Result<Bounds, ReportError> {

@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use credwatch_export::report::{csv, html, markdown};
-use credwatch_query::Session;
+use credwatch_query::{QueryError, Session};
 use credwatch_schemas::access::Right;
 use credwatch_schemas::weekly_report::WeeklyReport;
 use serde::{Deserialize, Serialize};
@@ -76,8 +76,10 @@ pub(crate) async fn weekly(
     let turn = api.statements.begin(uuid::Uuid::new_v4().simple().to_string(), permit.principal()).map_err(not_now)?;
     let snapshot = api.snapshot(&permit).await?;
     let session = Session::open(&snapshot, permit.scope().clone(), api.limits)?.on(turn.ground()?);
-    let weekly = Weekly { lake: &api.lake, registry: &api.registry, snapshot: &snapshot, session: &session };
-    let report = weekly.make(week, (api.access.clock)()).await?;
+    let weekly = Weekly { lake: &api.lake, snapshot: &snapshot, session: &session };
+    // All of its statements together have the time of one.
+    let made = tokio::time::timeout(api.limits.time, weekly.make(week, (api.access.clock)())).await;
+    let report = made.map_err(|_| QueryError::Time(api.limits.time))??;
     let body = rendered(&report, asked.format);
     // A page that is made of what others wrote runs nothing and asks nobody for anything.
     let policy = "default-src 'none'; style-src 'unsafe-inline'";

@@ -31,17 +31,6 @@ pub(super) fn ended(calls: i64, failures: i64, denied: i64, unknown: i64) -> End
     Ended { calls, failures, denied, unknown, failure_rate }
 }
 
-pub(super) fn together<'a>(all: impl Iterator<Item = &'a Ended>) -> Ended {
-    let sum = all.fold(Ended::default(), |sum, one| Ended {
-        calls: sum.calls + one.calls,
-        failures: sum.failures + one.failures,
-        denied: sum.denied + one.denied,
-        unknown: sum.unknown + one.unknown,
-        failure_rate: None,
-    });
-    ended(sum.calls, sum.failures, sum.denied, sum.unknown)
-}
-
 /// By how much the share has certainly grown: the least of this week's interval above the most of last week's.
 pub(super) fn growth(now: &Ended, before: &Ended) -> Option<f64> {
     let (now, before) = (now.failure_rate?, before.failure_rate?);
@@ -65,7 +54,6 @@ mod tests {
     fn calls_that_never_went_out_are_not_in_the_share() {
         let ended = ended(10, 2, 4, 2);
         assert_eq!(ended.failure_rate.unwrap().rate, 0.5);
-        assert_eq!(together([ended, ended].iter()).failure_rate.unwrap().rate, 0.5);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod paper;
 
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -36,25 +38,27 @@ async fn made(setting: &Setting, asked: &args::WeeklyReport) -> anyhow::Result<W
         let week = asked.week.map(|week| ("week", week.to_string()));
         return server.get(&["v1", "reports", "weekly"], &week.into_iter().collect::<Vec<_>>()).await;
     }
-    let (lake, registry) = (setting.lake_to_judge().await?, setting.registry()?);
+    let lake = setting.lake_to_judge().await?;
     let snapshot = lake.snapshot().await?;
     let session = Session::open(&snapshot, setting.scope.clone(), Limits::default())?;
-    let weekly = Weekly { lake: &lake, registry: &registry, snapshot: &snapshot, session: &session };
+    let weekly = Weekly { lake: &lake, snapshot: &snapshot, session: &session };
     Ok(weekly.make(asked.week, now()).await?)
 }
 
-/// As any file that the user makes: the umask takes away what it takes.
-fn readable() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
-}
-
-/// A report that is half there would be taken for one.
+/// A report that is half there would be taken for one. What a link leads to is replaced and not the link; a pipe or a device
+/// takes what is written to it.
 fn whole(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let writing = || format!("writing {}", file.display());
-    let mut beside = tempfile::Builder::new().permissions(readable()).tempfile_in(folder).with_context(writing)?;
-    std::io::Write::write_all(&mut beside, bytes).with_context(writing)?;
+    let (file, permissions) = match std::fs::metadata(file) {
+        Ok(there) if !there.is_file() => return std::fs::write(file, bytes).with_context(writing),
+        Ok(there) => (std::fs::canonicalize(file).with_context(writing)?, there.permissions()),
+        // As any file that the user makes: the umask takes away what it takes.
+        Err(_) => (file.to_owned(), PermissionsExt::from_mode(0o666)),
+    };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut beside = tempfile::Builder::new().permissions(permissions).tempfile_in(folder).with_context(writing)?;
+    beside.write_all(bytes).with_context(writing)?;
     beside.as_file().sync_all().with_context(writing)?;
-    beside.persist(file).with_context(writing)?;
+    beside.persist(&file).with_context(writing)?;
     Ok(())
 }

@@ -11,3 +11,4 @@ WHERE time >= $from AND time < $to
   AND (kind IN ('token_refresh', 'token_revocation', 'reauth_requested', 'reauth_completed') OR status IN (401, 403, 429))
 GROUP BY org_id, provider
 ORDER BY org_id, provider
+LIMIT 10000

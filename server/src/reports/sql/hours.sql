@@ -1,7 +1,7 @@
-SELECT source, (CAST(time AS BIGINT) - $start) / 3600000000 AS hour, count(*) AS events,
+SELECT org_id, source, (CAST(time AS BIGINT) - $start) / 3600000000 AS hour,
        count(*) FILTER (WHERE kind = 'tool_call') AS calls,
        count(*) FILTER (WHERE kind = 'tool_call' AND outcome = 'failure') AS failures
 FROM events
 WHERE time >= $from AND time < $to
-GROUP BY 1, 2
-ORDER BY 1, 2
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3

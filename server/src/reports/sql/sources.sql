@@ -1,6 +1,10 @@
-SELECT source, count(*) AS events, min(time) AS first_time, max(time) AS last_time, max(seq) AS data_seq,
-       count(*) FILTER (WHERE ingest_time > time + INTERVAL '15 minutes') AS late
+SELECT org_id, source, min(time) AS since,
+       count(*) FILTER (WHERE time >= $from) AS events,
+       count(*) FILTER (WHERE time >= $from AND ingest_time > time + INTERVAL '15 minutes') AS late,
+       max(CASE WHEN time >= $from THEN time END) AS last_time,
+       max(CASE WHEN time >= $from THEN seq END) AS data_seq
 FROM events
-WHERE time >= $from AND time < $to
-GROUP BY source
-ORDER BY source
+WHERE time < $to
+GROUP BY org_id, source
+ORDER BY org_id, source
+LIMIT 10000

@@ -1,0 +1,73 @@
+//! What holds in a lake at an event time, and how far its detectors have come: for whoever speaks of a stretch of time, and
+//! must say the same whichever files lie beside them.
+
+use credwatch_lake::{LakeSnapshot, TableName};
+use credwatch_schemas::ids::DetectorId;
+use credwatch_schemas::time::Micros;
+
+use crate::configuration::Setting;
+use crate::definition::{Definition, Judged, ParameterValue};
+use crate::error::EngineError;
+use crate::recording::recorded;
+use crate::view::judged_key;
+
+/// The parameter in which statistical detectors keep how many findings chance may raise for an agent in a day.
+const BUDGET: &str = "false_findings";
+
+/// A detector whose file the lake holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InForce {
+    pub id: DetectorId,
+    pub title: String,
+    /// An org is only learnt for so long, in microseconds.
+    pub warm_up: Option<i64>,
+    pub false_findings: Option<f64>,
+    /// Rows of `records` that it has judged; 0: none yet.
+    pub data_seq: i64,
+    /// For a detector of windows: the end of the last one that it has judged.
+    pub window: Option<Reached>,
+}
+
+/// How far the windows of a detector are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    Nothing,
+    Until(Micros),
+}
+
+/// Detectors by id, as the lake's own configuration has them at an event time.
+pub async fn detectors_in_force(snapshot: &LakeSnapshot, time: Micros) -> Result<Vec<InForce>, EngineError> {
+    let configuration = recorded(snapshot).await?;
+    let of = |id: DetectorId| {
+        let file = Definition::parse(id.as_str(), configuration.detector(&id, time)?).ok()?;
+        Some(in_force(snapshot, id, &file))
+    };
+    Ok(configuration.detectors().into_iter().filter_map(of).collect())
+}
+
+fn in_force(snapshot: &LakeSnapshot, id: DetectorId, file: &Definition) -> InForce {
+    let transaction = |name: &str| snapshot.table(&TableName::Findings).and_then(|findings| findings.transaction(name));
+    let value = |name: &str| file.parameters.get(name)?.typed();
+    let warm_up = match file.warm_up.as_deref().and_then(value) {
+        Some(ParameterValue::Integer(micros)) => Some(micros),
+        _ => None,
+    };
+    let false_findings = match value(BUDGET) {
+        Some(ParameterValue::Number(number)) => Some(number),
+        _ => None,
+    };
+    let window = match file.judged {
+        Judged::Eager => None,
+        Judged::Every(_) => {
+            let until = transaction(&format!("dw/{id}"));
+            Some(until.map_or(Reached::Nothing, |until| Reached::Until(Micros(until))))
+        }
+    };
+    let data_seq = transaction(&judged_key(&id)).unwrap_or(0);
+    InForce { title: file.title.clone(), warm_up, false_findings, data_seq, window, id }
+}
+
+/// Every org's settings as they hold at an event time.
+pub async fn settings_in_force(snapshot: &LakeSnapshot, time: Micros) -> Result<Vec<Setting>, EngineError> {
+    Ok(recorded(snapshot).await?.settings(time))
+}
