@@ -43,6 +43,7 @@ pub struct WeeklyReport {
 
 /// Everything but the edition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportContent)]
 pub struct Content {
     /// False in a lake without clocks whose last event lies in this week: more of it may be imported.
     pub ended: bool,
@@ -63,6 +64,7 @@ pub struct Content {
 
 /// What this page can speak of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportCoverage)]
 pub struct Coverage {
     pub events: i64,
     /// Records with a time of this week that did not become events; null for an org, which does not see those that name no org.
@@ -76,6 +78,7 @@ pub struct Coverage {
 
 /// Who tells of events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportSource)]
 pub struct Source {
     pub org_id: Option<OrgId>,
     pub source: Option<SourceId>,
@@ -89,6 +92,7 @@ pub struct Source {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportStretch)]
 pub struct Stretch {
     pub from_time: Micros,
     pub to_time: Micros,
@@ -96,6 +100,7 @@ pub struct Stretch {
 
 /// Whether a detector has judged this week, every event of it that is there, and what it could not see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportDetector)]
 pub struct Detector {
     pub detector_id: DetectorId,
     pub title: String,
@@ -108,6 +113,7 @@ pub struct Detector {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportBlind)]
 pub struct Blind {
     pub org_id: Option<OrgId>,
     pub source: Option<SourceId>,
@@ -119,6 +125,7 @@ pub struct Blind {
 
 /// What was raised in this week.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportFindings)]
 pub struct Findings {
     /// Those that stand, by severity, the worst first.
     pub by_severity: Vec<Counted>,
@@ -137,6 +144,7 @@ pub struct Findings {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportCounted)]
 pub struct Counted {
     pub severity: Severity,
     pub findings: i64,
@@ -145,6 +153,7 @@ pub struct Counted {
 
 /// A finding in short; `credwatch findings show ID` and `GET /v1/findings/{id}` give it whole, with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportRanked)]
 pub struct Ranked {
     pub finding_id: FindingId,
     pub detector_id: DetectorId,
@@ -162,6 +171,7 @@ pub struct Ranked {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportSuppressed)]
 pub struct Suppressed {
     pub finding_id: FindingId,
     pub title: String,
@@ -170,6 +180,7 @@ pub struct Suppressed {
 
 /// Calls through the broker: requests per host per agent, and how they ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportCalls)]
 pub struct Calls {
     /// All together.
     pub total: Ended,
@@ -185,12 +196,14 @@ pub struct Calls {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportHour)]
 pub struct Hour {
     pub calls: i64,
     pub failures: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportSeries)]
 pub struct Series {
     pub org_id: Option<OrgId>,
     pub agent_id: Option<String>,
@@ -203,6 +216,7 @@ pub struct Series {
 
 /// How calls ended.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportEnded)]
 pub struct Ended {
     pub calls: i64,
     /// With `outcome = 'failure'`.
@@ -217,6 +231,7 @@ pub struct Ended {
 
 /// A share with its interval of 95 % (Wilson): small numbers say little.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportRate)]
 pub struct Rate {
     pub rate: f64,
     pub low: f64,
@@ -224,6 +239,7 @@ pub struct Rate {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportNewDestination)]
 pub struct NewDestination {
     pub org_id: Option<OrgId>,
     pub agent_id: Option<String>,
@@ -234,6 +250,7 @@ pub struct NewDestination {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportCredentialTrouble)]
 pub struct CredentialTrouble {
     pub org_id: Option<OrgId>,
     pub provider: Option<String>,
@@ -249,6 +266,7 @@ pub struct CredentialTrouble {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportOtherOrg)]
 pub struct OtherOrg {
     pub org_id: Option<OrgId>,
     pub connection_id: Option<String>,
@@ -262,6 +280,7 @@ pub struct OtherOrg {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportAgainstLastWeek)]
 pub struct AgainstLastWeek {
     /// All calls of the week before.
     pub total: Ended,
@@ -273,6 +292,7 @@ pub struct AgainstLastWeek {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportAgent)]
 pub struct Agent {
     pub org_id: Option<OrgId>,
     pub agent_id: Option<String>,
@@ -280,6 +300,7 @@ pub struct Agent {
 
 /// One value that is another than in the edition before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportChanged)]
 pub struct Changed {
     /// A JSON Pointer into the document; elements of lists stand under what names them.
     pub what: String,
@@ -342,5 +363,12 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(path).unwrap(), derived);
         assert!(!derived.contains("#/components"), "every reference can be followed");
+        // Beside the API's other types: two of one name would be one in its description.
+        let shared =
+            ["Comparison", "DetectorId", "FindingId", "OrgId", "Outcome", "Severity", "SourceId", "Status", "Time"];
+        let schema = json_schema();
+        let names = schema["$defs"].as_object().unwrap().keys();
+        let own: Vec<_> = names.filter(|name| !shared.contains(&name.as_str())).collect();
+        assert!(own.iter().all(|name| name.starts_with("WeeklyReport")), "{own:?}");
     }
 }

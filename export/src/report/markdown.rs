@@ -277,12 +277,22 @@ fn code(text: &str) -> String {
 /// A sentence with names in it: no name becomes a link, a picture, an emphasis or a tag.
 fn prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in visible(text).replace("://", ":\u{0}//").replace("www.", "www\u{0}.").chars() {
-        if matches!(letter, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&' | '!' | '@') {
+    let text = visible(text).replace("://", ":\u{0}//").replace("www.", "www\u{0}.");
+    let letters: Vec<char> = text.chars().collect();
+    let is_in_a_word = |place: usize| {
+        let is_word =
+            |place: Option<usize>| place.and_then(|place| letters.get(place)).is_some_and(|one| one.is_alphanumeric());
+        is_word(place.checked_sub(1)) && is_word(place.checked_add(1))
+    };
+    for (place, letter) in letters.iter().enumerate() {
+        let means_something =
+            matches!(letter, '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&' | '!' | '@');
+        // Within a word it is a letter like any other.
+        if means_something || *letter == '_' && !is_in_a_word(place) {
             out.push('\\');
         }
         // What would become a link by itself is cut by a backslash, which is not shown.
-        out.push(if letter == '\u{0}' { '\\' } else { letter });
+        out.push(if *letter == '\u{0}' { '\\' } else { *letter });
     }
     out
 }

@@ -6,7 +6,7 @@ use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::report::{REPORTS, ReportRow};
 use credwatch_schemas::rows::to_batch;
 use credwatch_schemas::time::Micros;
-use credwatch_schemas::weekly_report::WeeklyReport;
+use credwatch_schemas::weekly_report::{Changed, WeeklyReport};
 use datafusion::prelude::{col, lit};
 use serde_json::Value;
 use thiserror::Error;
@@ -21,8 +21,6 @@ const MOST_ATTEMPTS: u32 = 20;
 pub enum EditionError {
     #[error(transparent)]
     Book(#[from] BookError),
-    #[error("an edition that was kept cannot be read")]
-    Unreadable(#[source] serde_json::Error),
     #[error("others made the same report {MOST_ATTEMPTS} times at the same moment")]
     Contention,
     #[error(transparent)]
@@ -67,12 +65,13 @@ impl Editions {
     ) -> Result<WeeklyReport, EditionError> {
         for _ in 0..MOST_ATTEMPTS {
             let last = self.last(edited).await?;
-            let edition = match &last {
-                Some(last) if last.says_the_same(draft) => return Ok(last.clone()),
-                // Somebody has seen more: what we have is old.
-                Some(last) if last.data_seq > draft.data_seq => return Ok(last.clone()),
-                last => next(last.as_ref(), draft),
-            };
+            if let Some(report) = last.as_ref().and_then(|last| last.report.as_ref())
+                // Of two drafts the one that has seen more is kept.
+                && (report.says_the_same(draft) || report.data_seq > draft.data_seq)
+            {
+                return Ok(report.clone());
+            }
+            let edition = next(last.as_ref(), draft);
             if self.kept(edited, &edition, now).await? {
                 return Ok(edition);
             }
@@ -80,7 +79,7 @@ impl Editions {
         Err(EditionError::Contention)
     }
 
-    async fn last(&self, edited: &Edited) -> Result<Option<WeeklyReport>, EditionError> {
+    async fn last(&self, edited: &Edited) -> Result<Option<Last>, EditionError> {
         let org = match &edited.org {
             Some(org) => col("org_id").eq(lit(org.as_str())),
             None => col("org_id").is_null(),
@@ -88,8 +87,7 @@ impl Editions {
         let its = org.and(col("report").eq(lit(edited.report))).and(col("period").eq(lit(edited.period.as_str())));
         let newest = vec![col("edition").sort(false, false)];
         let rows = self.book.some(its, newest, 1).await?;
-        let last = rows.first().map(|row| serde_json::from_str(&row.document));
-        last.transpose().map_err(EditionError::Unreadable)
+        Ok(rows.first().map(|row| Last { edition: row.edition, report: serde_json::from_str(&row.document).ok() }))
     }
 
     async fn kept(&self, edited: &Edited, edition: &WeeklyReport, now: Micros) -> Result<bool, EditionError> {
@@ -122,13 +120,28 @@ pub fn document(report: &WeeklyReport) -> String {
     serde_json::json!(report).to_string()
 }
 
-fn next(last: Option<&WeeklyReport>, draft: &WeeklyReport) -> WeeklyReport {
-    let Some(last) = last else { return WeeklyReport { edition: 1, ..draft.clone() } };
-    let content = |report: &WeeklyReport| -> Value {
-        let mut content = serde_json::json!(report.content);
-        content["time_zone"] = report.time_zone.as_str().into();
-        content
+/// The edition that was kept last.
+struct Last {
+    edition: i64,
+    /// `None`: another version of this program has written it in a form that this one does not read.
+    report: Option<WeeklyReport>,
+}
+
+fn next(last: Option<&Last>, draft: &WeeklyReport) -> WeeklyReport {
+    let (before, (changed, changed_more)) = match last {
+        None => (0, (Vec::new(), 0)),
+        Some(Last { edition, report: Some(report) }) => (*edition, changes(&said(report), &said(draft))),
+        Some(Last { edition, report: None }) => (*edition, (vec![in_another_form()], 0)),
     };
-    let (changed, changed_more) = changes(&content(last), &content(draft));
-    WeeklyReport { edition: last.edition + 1, changed, changed_more, ..draft.clone() }
+    WeeklyReport { edition: before + 1, changed, changed_more, ..draft.clone() }
+}
+
+fn in_another_form() -> Changed {
+    Changed { what: String::new(), before: Some("an edition in another form".to_owned()), after: None }
+}
+
+fn said(report: &WeeklyReport) -> Value {
+    let mut said = serde_json::json!(report.content);
+    said["time_zone"] = report.time_zone.as_str().into();
+    said
 }

@@ -1,15 +1,16 @@
 //! Reports over a lake of two orgs, as each of them and as the operator.
 
 use axum::http::StatusCode;
-use credwatch_lake::TableName;
+use credwatch_lake::{Change, Committed, TableName};
 use credwatch_schemas::access::Role;
 use credwatch_schemas::finding::FINDINGS;
+use credwatch_schemas::report::{REPORTS, ReportRow};
 use credwatch_schemas::rows::to_batch;
 use credwatch_schemas::weekly_report::WeeklyReport;
 
 use crate::access::Door;
 use crate::sample::finding;
-use crate::world::{World, commit};
+use crate::world::{NOW, World, commit};
 
 /// The events are of Monday, 2026-06-01, and nothing else is in the lake.
 const WEEK: &str = "/v1/reports/weekly?week=2026-W23";
@@ -110,4 +111,29 @@ async fn every_shape_is_of_its_kind_and_says_the_same_figures() {
         assert!(answer.body.contains(said), "{shape}: {}", answer.body);
         assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
     }
+}
+
+#[tokio::test]
+async fn an_edition_in_another_form_is_followed_by_one_in_ours() {
+    let world = World::new().await;
+    let row = ReportRow {
+        org_id: None,
+        report: "weekly-report".into(),
+        period: "2026-W23".into(),
+        time_zone: "UTC".into(),
+        edition: 3,
+        document: r#"{"version":0}"#.into(),
+        seq: None,
+        recorded_time: NOW,
+    };
+    let change = Change {
+        append: vec![to_batch(&REPORTS, &[row]).unwrap()],
+        set: vec![("weekly-report/*/2026-W23".into(), 3)],
+        ..Change::default()
+    };
+    let committed = world.lake.commit(&TableName::Reports, change, NOW).await.unwrap();
+    assert!(matches!(committed, Committed::Done { .. }));
+    let next = report(&world, WEEK).await;
+    assert_eq!((next.edition, next.changed.len()), (4, 1));
+    assert_eq!(report(&world, WEEK).await, next);
 }
