@@ -1,8 +1,8 @@
 //! The words that every other room uses: ids, the event, the record, the batch, the reject, the finding, the window.
 //!
-//! This room does no I/O, knows no clock and names no engine: it is what two rooms agree on before they talk. The two
-//! wire contracts, `event-v1` and `finding-v1`, stand here as Rust types, as Arrow schemas and as JSON Schema
-//! (`schemas/wire/`); tests hold the three equal.
+//! This room does no I/O, knows no clock and names no engine: it is what two rooms agree on before they talk. The
+//! wire contracts `event-v1` and `finding-v1` stand here as Rust types, as Arrow schemas and, the event, as JSON Schema, and so
+//! does the document of the weekly report (`schemas/wire/`); tests hold them equal.
 
 pub mod access;
 pub mod audit;

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::weekly_report::{Agent, Calls, Content, Ranked, Series, WeeklyReport};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::charts;
 use super::words::{
-    LATE, beside, by_chance, name, outcome, rate, rejects, scope, signed, stretch, time, told, verdict, visible,
+    LATE, SERIES, agent, beside, by_chance, name, outcome, rate, rejects, scope, signed, stretch, time, told, verdict,
+    visible,
 };
 
 /// Agents and hosts in the heat map.
@@ -175,8 +175,6 @@ fn calls(report: &WeeklyReport) -> Markup {
     }
 }
 
-const SERIES: [&str; 5] = ["agent", "host", "calls", "against last week", "failed"];
-
 fn series(report: &WeeklyReport, one: &Series) -> Vec<Markup> {
     vec![
         cell(agent(report, one.org_id.as_ref(), one.agent_id.as_deref())),
@@ -185,15 +183,6 @@ fn series(report: &WeeklyReport, one: &Series) -> Vec<Markup> {
         cell(beside(one.ended.calls, one.last_week.as_ref())),
         cell(rate(one.ended.failure_rate)),
     ]
-}
-
-/// With its org where the report is about several.
-fn agent(report: &WeeklyReport, org: Option<&OrgId>, agent: Option<&str>) -> String {
-    let agent = agent.unwrap_or("(unknown)");
-    match report.org_id {
-        Some(_) => agent.to_owned(),
-        None => [name(org), " ", agent].concat(),
-    }
 }
 
 /// Who calls whom, the busiest first. A pair that is not listed is no pair without calls, unless all are.

@@ -1,9 +1,11 @@
 //! The report for a terminal, or for whatever shows Markdown.
 
+use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::weekly_report::{Agent, Ranked, Series, WeeklyReport};
 
+use super::words;
 use super::words::{
-    LATE, beside, by_chance, name, outcome, rate, rejects, scope, signed, stretch, time, told, verdict, visible,
+    LATE, SERIES, beside, by_chance, name, outcome, rate, rejects, scope, signed, stretch, time, told, verdict, visible,
 };
 
 pub fn markdown(report: &WeeklyReport) -> String {
@@ -244,8 +246,6 @@ fn whose(report: &WeeklyReport, finding: &Ranked) -> String {
     }
 }
 
-const SERIES: [&str; 5] = ["agent", "host", "calls", "against last week", "failed"];
-
 fn series(report: &WeeklyReport, one: &Series) -> Vec<String> {
     vec![
         agent(report, one.org_id.as_ref(), one.agent_id.as_deref()),
@@ -256,13 +256,8 @@ fn series(report: &WeeklyReport, one: &Series) -> Vec<String> {
     ]
 }
 
-/// With its org where the report is about several.
-fn agent(report: &WeeklyReport, org: Option<&credwatch_schemas::ids::OrgId>, agent: Option<&str>) -> String {
-    let agent = agent.unwrap_or("(unknown)");
-    match report.org_id {
-        Some(_) => code(agent),
-        None => code(&[name(org), " ", agent].concat()),
-    }
+fn agent(report: &WeeklyReport, org: Option<&OrgId>, agent: Option<&str>) -> String {
+    code(&words::agent(report, org, agent))
 }
 
 /// A name as it is: nothing in it is Markdown, and nothing moves the cursor of a terminal.

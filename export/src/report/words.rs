@@ -1,5 +1,6 @@
 //! Figures and times in words, the same in every rendering.
 
+use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::outcome::Outcome;
 use credwatch_schemas::time::Micros;
 use credwatch_schemas::weekly_report::{Coverage, Detector, Ended, Findings, Rate, Stretch, WeeklyReport};
@@ -28,6 +29,18 @@ fn percent(share: f64) -> String {
 
 pub(super) fn name<T: AsRef<str>>(name: Option<&T>) -> &str {
     name.map_or("(unknown)", AsRef::as_ref)
+}
+
+/// Columns of calls.
+pub(super) const SERIES: [&str; 5] = ["agent", "host", "calls", "against last week", "failed"];
+
+/// With its org where the report is about several.
+pub(super) fn agent(report: &WeeklyReport, org: Option<&OrgId>, agent: Option<&str>) -> String {
+    let agent = agent.unwrap_or("(unknown)");
+    match report.org_id {
+        Some(_) => agent.to_owned(),
+        None => [name(org), " ", agent].concat(),
+    }
 }
 
 pub(super) fn scope(report: &WeeklyReport) -> String {

@@ -1,4 +1,5 @@
-//! Arrow Flight SQL: what `POST /v1/sql` answers, for clients that take columns as columns: ADBC, JDBC, pandas, polars.
+//! Arrow Flight SQL: what `POST /v1/sql` answers, for clients that take columns as columns: ADBC, and the
+//! data frames that ask by it.
 //!
 //! Each call brings its key or token along, as over HTTP, and is looked at before its body is ([`entry`]). It passes the
 //! same order of principal, scope, right, run and audit: that is [`Access::attend`](crate::access), and nothing here gives

@@ -41,7 +41,7 @@ pub(super) fn growth(now: &Ended, before: &Ended) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Figures of Brown, Cai and DasGupta (2001) and of R's `binom::binom.wilson`.
+    /// Counted again with Python, its quantile from `statistics.NormalDist`.
     #[test]
     fn the_interval_is_wilsons() {
         assert_eq!(rate(0, 10), Some(Rate { rate: 0.0, low: 0.0, high: 0.277533 }));
