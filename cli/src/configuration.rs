@@ -48,6 +48,12 @@ pub(crate) struct Configuration {
     pub(crate) upkeep: upkeep::Config,
     /// Where rows are sent.
     pub(crate) sinks: Vec<credwatch_server::push::Config>,
+    /// Who is told of findings.
+    pub(crate) routes: Vec<credwatch_server::notices::Config>,
+    /// Who is told that all is well.
+    pub(crate) heartbeats: Vec<credwatch_server::notices::Heartbeat>,
+    /// Reports that come by themselves.
+    pub(crate) reports: Vec<credwatch_server::reports::schedule::Config>,
     /// What to do with records, by topic or door.
     pub(crate) bindings: Vec<Binding>,
 }
@@ -190,10 +196,13 @@ mod tests {
             kafka: _,
             upkeep: _,
             sinks,
+            routes,
+            heartbeats,
+            reports,
             bindings: _,
         } = Table::try_into(table.clone()).unwrap();
-        assert_eq!(sinks.len(), 1);
-        assert_eq!(keys.len(), 14, "{keys:?}");
+        assert_eq!([sinks.len(), routes.len(), heartbeats.len(), reports.len()], [1; 4]);
+        assert_eq!(keys.len(), 17, "{keys:?}");
         assert_eq!(table["server"].as_table().unwrap().len(), 3);
         assert_eq!(table["api"].as_table().unwrap().len(), 4);
         assert_eq!(table["oidc"].as_table().unwrap().len(), 3);

@@ -19,6 +19,7 @@ mod listening;
 mod output;
 mod plain_text;
 mod producing;
+mod reaching;
 mod remote;
 mod running;
 mod setting;

@@ -69,13 +69,14 @@ pub(crate) fn start(running: &mut Running, lake: &Lake, board: &Board, config: C
 }
 
 /// Tables whose rows have a `seq` and only grow.
-const LOGS: [TableName; 7] = [
+const LOGS: [TableName; 8] = [
     TableName::Findings,
     TableName::Configuration,
     TableName::Keys,
     TableName::Grants,
     TableName::SavedQueries,
     TableName::Reports,
+    TableName::Notices,
     TableName::Audit,
 ];
 

@@ -19,6 +19,8 @@ const BUDGET: &str = "false_findings";
 pub struct InForce {
     pub id: DetectorId,
     pub title: String,
+    /// What is to be done about what it finds.
+    pub next_step: String,
     /// An org is only learnt for so long, in microseconds.
     pub warm_up: Option<i64>,
     pub false_findings: Option<f64>,
@@ -64,7 +66,8 @@ fn in_force(snapshot: &LakeSnapshot, id: DetectorId, file: &Definition) -> InFor
         }
     };
     let data_seq = transaction(&judged_key(&id)).unwrap_or(0);
-    InForce { title: file.title.clone(), warm_up, false_findings, data_seq, window, id }
+    let next_step = file.next_step.clone();
+    InForce { title: file.title.clone(), next_step, warm_up, false_findings, data_seq, window, id }
 }
 
 /// Every org's settings as they hold at an event time.

@@ -144,7 +144,7 @@ impl Lake {
         Ok(compacted)
     }
 
-    /// The same for a table whose rows have a `seq` and only grow: findings, configuration, keys, grants, saved queries, reports, audit.
+    /// The same for a table whose rows have a `seq` and only grow: findings, configuration, keys, grants, saved queries, reports, notices, audit.
     pub async fn compact_log(&self, name: &TableName, now: Micros) -> Result<Compacted, LakeError> {
         self.check_writable(name)?;
         match name {
@@ -154,6 +154,7 @@ impl Lake {
             | TableName::Grants
             | TableName::SavedQueries
             | TableName::Reports
+            | TableName::Notices
             | TableName::Audit => {}
             _ => return Err(LakeError::Refused { table: name.clone(), what: "its files are merged by their owner" }),
         }

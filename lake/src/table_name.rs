@@ -8,6 +8,7 @@ use credwatch_schemas::audit::AUDIT;
 use credwatch_schemas::configuration::CONFIGURATION;
 use credwatch_schemas::consumer::CONSUMERS;
 use credwatch_schemas::finding::FINDINGS;
+use credwatch_schemas::notice::NOTICES;
 use credwatch_schemas::outcome::COVERAGE;
 use credwatch_schemas::records::{RECORDS, column};
 use credwatch_schemas::report::REPORTS;
@@ -26,13 +27,14 @@ pub enum TableName {
     Consumers,
     SavedQueries,
     Reports,
+    Notices,
     Rollup(String),
     Ledger(String),
 }
 
 impl TableName {
     /// Tables that exist, empty, from the first opening of a lake.
-    pub const STATIC: [Self; 10] = [
+    pub const STATIC: [Self; 11] = [
         Self::Records,
         Self::Findings,
         Self::Coverage,
@@ -43,6 +45,7 @@ impl TableName {
         Self::Consumers,
         Self::SavedQueries,
         Self::Reports,
+        Self::Notices,
     ];
 
     /// The columns of a static table.
@@ -58,6 +61,7 @@ impl TableName {
             Self::Consumers => Some(CONSUMERS.clone()),
             Self::SavedQueries => Some(SAVED_QUERIES.clone()),
             Self::Reports => Some(REPORTS.clone()),
+            Self::Notices => Some(NOTICES.clone()),
             Self::Rollup(_) | Self::Ledger(_) => None,
         }
     }
@@ -74,6 +78,7 @@ impl TableName {
             | Self::Consumers
             | Self::SavedQueries
             | Self::Reports
+            | Self::Notices
             | Self::Rollup(_)
             | Self::Ledger(_) => &[],
         }
@@ -103,7 +108,8 @@ impl TableName {
             | Self::Audit
             | Self::Consumers
             | Self::SavedQueries
-            | Self::Reports => true,
+            | Self::Reports
+            | Self::Notices => true,
         }
     }
 }
@@ -127,6 +133,7 @@ impl fmt::Display for TableName {
             Self::Consumers => out.write_str("consumers"),
             Self::SavedQueries => out.write_str("saved_queries"),
             Self::Reports => out.write_str("reports"),
+            Self::Notices => out.write_str("notices"),
             Self::Rollup(rest) => write!(out, "rollup_{rest}"),
             Self::Ledger(rest) => write!(out, "ledger_{rest}"),
         }

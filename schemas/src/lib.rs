@@ -14,6 +14,7 @@ pub mod event;
 pub mod finding;
 pub mod ids;
 pub mod json_schema;
+pub mod notice;
 pub mod outcome;
 pub mod position;
 pub mod records;

@@ -18,13 +18,14 @@ use crate::background::Board;
 use crate::guard::guard;
 use crate::listener::ListenError;
 use crate::measured::measured;
+use crate::notices::Notifications;
 use crate::openapi;
 use crate::problem::Problem;
 use crate::pull::{self, Pull};
 use crate::push::{self, Sinks};
 use crate::saved_queries::routes as saved_queries;
 use crate::statements::Statements;
-use crate::{detectors, findings, grants, health, keys, reports, sql, triage, who_used};
+use crate::{detectors, findings, grants, health, keys, notices, reports, sql, triage, who_used};
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +39,7 @@ pub struct Api {
     pub(crate) access: Access,
     pub(crate) pull: Arc<Pull>,
     pub(crate) sinks: Sinks,
+    pub(crate) notifications: Notifications,
 }
 
 impl Api {
@@ -53,7 +55,18 @@ impl Api {
     ) -> Self {
         let access = Access::new(lake.clone(), door, AuditLog::start(lake.clone(), clock), clock);
         let (registry, statements, pull) = (Arc::new(registry), Statements::default(), Arc::default());
-        Self { lake, registry, limits, statements, board, metrics, access, pull, sinks: Sinks::default() }
+        Self {
+            lake,
+            registry,
+            limits,
+            statements,
+            board,
+            metrics,
+            access,
+            pull,
+            sinks: Sinks::default(),
+            notifications: Notifications::default(),
+        }
     }
 
     /// The address that clients reach it by, when it is not the listener's own: links to next pages begin with it.
@@ -76,6 +89,12 @@ impl Api {
     #[must_use]
     pub fn with_sinks(self, sinks: Sinks) -> Self {
         Self { sinks, ..self }
+    }
+
+    /// Tells of these routes, heartbeats and schedules.
+    #[must_use]
+    pub fn with_notifications(self, notifications: Notifications) -> Self {
+        Self { notifications, ..self }
     }
 
     /// Gives access tokens to machines.
@@ -116,6 +135,7 @@ fn described(api: &Api) -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(health::metrics))
         .routes(routes!(push::list))
+        .routes(routes!(notices::list))
         .routes(routes!(findings::list))
         .routes(routes!(findings::show))
         .routes(routes!(triage::say))

@@ -80,8 +80,19 @@ impl<Row: Serialize + DeserializeOwned> Book<Row> {
 
     /// So many of those that match, in this order.
     pub(crate) async fn some(&self, that: Expr, order: Vec<SortExpr>, at_most: usize) -> Result<Vec<Row>, BookError> {
+        self.some_of(&self.table().await?, that, order, at_most).await
+    }
+
+    /// The same, as the table was at one moment.
+    pub(crate) async fn some_of(
+        &self,
+        table: &TableSnapshot,
+        that: Expr,
+        order: Vec<SortExpr>,
+        at_most: usize,
+    ) -> Result<Vec<Row>, BookError> {
         let unread = |source| BookError::Read { table: self.table.clone(), source: Box::new(source) };
-        let table = SessionContext::new().read_table(self.table().await?.provider()).map_err(unread)?;
+        let table = SessionContext::new().read_table(table.provider()).map_err(unread)?;
         let rows = table.filter(that).and_then(|rows| rows.sort(order)).and_then(|rows| rows.limit(0, Some(at_most)));
         let mut read = Vec::new();
         for batch in rows.map_err(unread)?.collect().await.map_err(unread)? {

@@ -1,4 +1,4 @@
-//! Rows on their way out: pulled, and sent.
+//! What leaves: rows that are pulled or sent, and what people are told.
 
 use std::path::PathBuf;
 
@@ -61,5 +61,31 @@ pub(crate) enum Export {
         sink: String,
         #[arg(value_name = "SEQ")]
         to: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Notify {
+    /// Send one made-up message to a route or heartbeat, or the last week's report by a schedule; nothing is recorded
+    Test {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Say what would have been sent, of findings that were recorded in a stretch of time
+    Preview {
+        /// Only by this route [default: all]
+        #[arg(long, value_name = "ROUTE")]
+        route: Option<String>,
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        from: Micros,
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        to: Micros,
+    },
+    /// Give up, for good, a message that the other side will never take
+    Skip {
+        #[arg(value_name = "ROUTE")]
+        route: String,
+        #[arg(value_name = "NOTICE")]
+        notice: String,
     },
 }

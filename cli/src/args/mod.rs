@@ -16,7 +16,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub(crate) use access::{AddGrant, Grants, Keys, NewKey};
 pub(crate) use asking::{Query, Report, SaveQuery, Sql, WeeklyReport};
 pub(crate) use judging::{Change, Detect, Findings, Settings};
-pub(crate) use leaving::{Export, Pull, Stream};
+pub(crate) use leaving::{Export, Notify, Pull, Stream};
 pub(crate) use records::{Adapter, Import, Rejects};
 pub(crate) use service::{Demo, Ingest, Part, Serve, Simulate};
 
@@ -91,7 +91,7 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run roles of the service until stopped: ingest, detect, api, export
+    /// Run roles of the service until stopped: ingest, detect, api, export, notify
     #[command(
         after_help = "Examples:\n  credwatch serve --lake ./lake --listen 127.0.0.1:7980\n  credwatch serve --lake ./lake --listen-postgres 127.0.0.1:5433 --listen-flight-sql 127.0.0.1:7981\n  credwatch serve --roles ingest,detect,api --brokers kafka-1:9092,kafka-2:9092 --topic audit"
     )]
@@ -172,6 +172,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  credwatch export test splunk         # sends one made-up row and says whether it was taken\n  credwatch export skip elastic 88123  # /v1/sinks says where it stands and why\n  credwatch serve --roles detect,api,export\n\ndocs/push.md says what can be configured."
     )]
     Export(Export),
+    /// Try what is configured to reach people: routes, heartbeats, scheduled reports
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  credwatch notify test on-call                                   # sends one made-up message and says whether it was taken\n  credwatch notify preview --route on-call --from 2026-06-01 --to 2026-06-08\n  credwatch notify skip on-call n_5f0c1a                          # a message that the other side will never take\n  credwatch serve --roles detect,api,notify\n\ndocs/notifications.md says what can be configured."
+    )]
+    Notify(Notify),
     /// Pull events or finding revisions from a server into a file or onto stdout, each once
     #[command(
         after_help = "Examples:\n  credwatch pull --server http://127.0.0.1:7980 --out events.ndjson --state events.state --follow\n  credwatch pull --server https://credwatch.example --key-file ./key --stream findings --as ocsf --once > findings.ndjson\n\nWith --out FILE each row is in the file once, whatever is killed when: the state holds the place in the stream together with the length of the file, and what a killed run wrote beyond it is cut off. On stdout a row comes at least once: what was printed before a kill may be printed again.\nA file may be rotated away between two runs; a new one is begun."

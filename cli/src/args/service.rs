@@ -31,6 +31,8 @@ pub(crate) enum Part {
     Api,
     /// Sends rows to the configured sinks
     Export,
+    /// Tells people: configured routes, heartbeats and reports
+    Notify,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ use credwatch_lake::{Access, Lake, LakeError};
 use credwatch_server::push::forwarders;
 
 use crate::output;
+use crate::reaching::Reaching;
 use crate::setting::Setting;
 
 pub(crate) async fn run(setting: &Setting) -> anyhow::Result<ExitCode> {
@@ -26,6 +27,8 @@ pub(crate) async fn run(setting: &Setting) -> anyhow::Result<ExitCode> {
     output::line(&format!("redaction key: ok, {known}"))?;
     forwarders(&setting.configuration.sinks)?;
     output::line(&format!("sinks: ok, {} of them", setting.configuration.sinks.len()))?;
+    let reaching = Reaching::of(&setting.configuration)?;
+    output::line(&format!("routes, heartbeats and scheduled reports: ok, {} of them", reaching.len()))?;
     output::line(&format!("issuer of tokens: {}", issuer(setting).await?))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -15,6 +15,7 @@ mod grants;
 mod import;
 mod ingest;
 mod keys;
+mod notify;
 mod pull;
 mod query;
 mod rejects;
@@ -47,6 +48,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Settings(asked) => settings::run(&setting, asked).await,
         Command::WhoUsed { id } => who_used::run(&setting, &id).await,
         Command::Export(asked) => export::run(&setting, asked).await,
+        Command::Notify(asked) => notify::run(&setting, asked, format).await,
         Command::Keys(asked) => keys::run(&setting, asked).await,
         Command::Grants(asked) => grants::run(&setting, asked).await,
         Command::Query(asked) => query::run(&setting, asked).await,

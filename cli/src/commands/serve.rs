@@ -11,6 +11,7 @@ use credwatch_query::Limits;
 use credwatch_server::api::Api;
 use credwatch_server::background::{self, Board, Nudge};
 use credwatch_server::listener::Listening;
+use credwatch_server::notices::Notifications;
 use credwatch_server::push::{Sinks, forward, forwarders};
 use credwatch_server::{flight_sql, postgres};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -21,6 +22,7 @@ use crate::commands::ingest;
 use crate::error_chain::story;
 use crate::identity::Identity;
 use crate::listening::Entrance;
+use crate::reaching::Reaching;
 use crate::running::{Running, asked_to_stop};
 use crate::setting::Setting;
 use crate::upkeep::{self, Writes};
@@ -62,9 +64,12 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     if judges {
         detect(&mut running, &lake, &registry, &board, nudge, |_| {});
     }
-    let sinks = Sinks::default();
+    let (sinks, notifications) = (Sinks::default(), Notifications::default());
     if asked.roles.contains(&Part::Export) {
         export(&mut running, setting, &lake, &sinks)?;
+    }
+    if asked.roles.contains(&Part::Notify) {
+        Reaching::of(&setting.configuration)?.start(&mut running, &lake, &notifications)?;
     }
     if asked.roles.contains(&Part::Api) {
         let configured = &setting.configuration;
@@ -74,7 +79,9 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         let flight_sql = asked.listen_flight_sql.or(configured.listen_flight_sql);
         let entrance = entrance.and_postgres(&configured.api, postgres).and_flight_sql(&configured.api, flight_sql);
         let identity = Identity::of(configured)?;
-        api(&mut running, lake, registry, board, &entrance, |api| identity.at(api).with_sinks(sinks))?;
+        api(&mut running, lake, registry, board, &entrance, |api| {
+            identity.at(api).with_sinks(sinks).with_notifications(notifications)
+        })?;
     }
     let early = tokio::select! {
         asked = asked_to_stop() => asked,

@@ -135,6 +135,9 @@ pub(crate) fn table_comment(name: &str) -> Option<String> {
         "access_grants" => "What people are allowed whom the OpenID issuer vouches for.",
         "saved_queries" => "Statements that people keep under a name: every change.",
         "reports" => "Every edition of every report that was made.",
+        "notices" => {
+            "What was told to people, by route: a row for each finding of each message, and one when it was taken."
+        }
         "consumers" => "How far each puller has said that it is.",
         _ if name.starts_with("rollup_") || name.starts_with("ledger_") => {
             "What detectors keep between judgements; it can be computed again from the events."

@@ -1,20 +1,17 @@
 //! A sink as it is configured. Reading it touches files with secrets and nothing else.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use credwatch_export::Vocabulary;
 use credwatch_query::TenantScope;
 use credwatch_schemas::ids::OrgId;
-use ipnet::IpNet;
-use reqwest::Url;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::destination::{Elastic, Folder, Otlp, Outside, Splunk, Syslog, To, Webhook};
+use super::destination::{Elastic, Folder, Otlp, Splunk, Syslog, To, Webhook};
 use super::forward::Forwarder;
-use super::outbound::Outbound;
+use crate::outside::{Keys, Outside, OutsideError};
 use crate::pull::Stream;
 
 /// One `[[sinks]]` of the configuration.
@@ -90,8 +87,8 @@ pub enum ConfigError {
     Twice(String),
     #[error("sink {0:?}: {1}")]
     Sink(String, String),
-    #[error("sink {name:?}: reading {path:?}")]
-    File { name: String, path: PathBuf, source: std::io::Error },
+    #[error("sink {name:?}")]
+    Outside { name: String, source: OutsideError },
 }
 
 /// What forwards to all of them; each needs a name of its own, because its place is kept under it.
@@ -150,32 +147,14 @@ impl Config {
     }
 
     fn outside(&self) -> Result<Outside, ConfigError> {
-        let url: Url = self.url.parse().map_err(|_| self.wrong(&format!("{:?} is no address", self.url)))?;
-        let ca = self.ca_file.as_deref().map(|path| self.read(path)).transpose()?;
-        let allow: Result<Vec<IpNet>, String> = self.allow.iter().map(|text| net(text)).collect();
-        let outbound = Outbound::new(allow.map_err(|why| self.wrong(&why))?, ca);
-        let secret = self.secret_file.as_deref().map(|path| self.read(path)).transpose()?;
-        let secret = secret.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
-        Ok(Outside { url, secret, outbound })
-    }
-
-    fn read(&self, path: &Path) -> Result<Vec<u8>, ConfigError> {
-        std::fs::read(path).map_err(|source| ConfigError::File {
-            name: self.name.clone(),
-            path: path.to_owned(),
-            source,
-        })
+        let (secret_file, ca_file) = (self.secret_file.as_deref(), self.ca_file.as_deref());
+        let keys = Keys { url: &self.url, secret_file, ca_file, allow: &self.allow };
+        Outside::read(keys).map_err(|source| ConfigError::Outside { name: self.name.clone(), source })
     }
 
     fn wrong(&self, why: &str) -> ConfigError {
         ConfigError::Sink(self.name.clone(), why.to_owned())
     }
-}
-
-/// `10.1.2.0/24`, or one address.
-fn net(text: &str) -> Result<IpNet, String> {
-    let one = text.parse::<IpAddr>().map(IpNet::from);
-    one.or_else(|_| text.parse()).map_err(|_| format!("allow lists networks such as 10.1.2.0/24, and {text:?} is none"))
 }
 
 impl Which {

@@ -10,10 +10,11 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Start;
-use super::destination::{Batch, To, Undelivered};
+use super::destination::{Batch, To};
 use super::place::{Kept, Place, Skipped};
 use super::status::Sinks;
 use crate::access::Clock;
+use crate::delivering::{Undelivered, pause};
 use crate::problem::Problem;
 use crate::pull::{Buffer, Filter, Page, Retention, Stream, Wish, highest_seq, retention};
 
@@ -21,10 +22,6 @@ use crate::pull::{Buffer, Filter, Page, Retention, Stream, Wish, highest_seq, re
 const MOST_ROWS: usize = 1_000;
 /// Between two looks for something new.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// However long the other side asks for.
-const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
 
 /// A sink that is ready to be forwarded to.
 #[derive(Debug)]
@@ -69,7 +66,7 @@ pub async fn forward(forwarder: Forwarder, lake: Lake, sinks: Sinks, clock: Cloc
         let pause = match &step {
             Ok(true) => Duration::ZERO,
             Ok(false) => BETWEEN_LOOKS,
-            Err(why) => pause(failures, why),
+            Err(why) => pause(failures, asked(why)),
         };
         failures = if step.is_ok() { 0 } else { failures + 1 };
         walk.tell(step.err());
@@ -80,14 +77,12 @@ pub async fn forward(forwarder: Forwarder, lake: Lake, sinks: Sinks, clock: Cloc
     }
 }
 
-/// Longer with every failure, and as long as the other side asks for.
-fn pause(failures: u32, why: &Stopped) -> Duration {
-    let asked = match why {
-        Stopped::Undelivered(undelivered) => undelivered.after.unwrap_or_default(),
-        Stopped::Lake | Stopped::Overtaken => Duration::ZERO,
-    };
-    let ours = FIRST_PAUSE.saturating_mul(1 << failures.min(9)).min(LONGEST_PAUSE);
-    ours.max(asked.min(LONGEST_ASKED))
+/// As long as the other side asks for, where it does.
+fn asked(why: &Stopped) -> Option<Duration> {
+    match why {
+        Stopped::Undelivered(undelivered) => undelivered.after,
+        Stopped::Lake | Stopped::Overtaken => None,
+    }
 }
 
 /// One sink's way through its stream.
@@ -271,18 +266,4 @@ fn away(error: &dyn std::error::Error) -> Stopped {
 /// The problem has been logged where it arose.
 fn unread(_problem: &Problem) -> Stopped {
     Stopped::Lake
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pause_grows_to_five_minutes_and_the_other_side_may_ask_for_more_but_not_for_none() {
-        let seconds = |failures, why: &Stopped| pause(failures, why).as_secs();
-        assert_eq!([0, 1, 5, 9, 99].map(|failures| seconds(failures, &Stopped::Lake)), [1, 2, 32, 300, 300]);
-        let asked =
-            |after| Stopped::Undelivered(Undelivered { why: String::new(), after: Some(Duration::from_secs(after)) });
-        assert_eq!([seconds(0, &asked(30)), seconds(3, &asked(0)), seconds(0, &asked(99_999))], [30, 8, 3_600]);
-    }
 }

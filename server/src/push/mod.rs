@@ -8,7 +8,6 @@
 mod config;
 mod destination;
 mod forward;
-mod outbound;
 mod place;
 mod status;
 

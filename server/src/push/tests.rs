@@ -149,7 +149,7 @@ async fn of_two_who_move_one_place_one_is_told() {
 
 #[test]
 fn a_sink_that_cannot_be_meant_is_refused_by_name() {
-    let why = |change: &dyn Fn(&mut Value)| config(change).forwarder().unwrap_err().to_string();
+    let why = |change: &dyn Fn(&mut Value)| crate::causes::chain(&config(change).forwarder().unwrap_err());
     assert!(why(&|config| config["name"] = "a b".into()).contains("\"a b\""));
     assert!(why(&|config| config["format"] = "xml".into()).contains("xml"));
     assert!(why(&|config| config["to"] = "splunk_hec".into()).contains("no address"));

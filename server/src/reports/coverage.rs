@@ -152,7 +152,15 @@ mod tests {
     }
 
     fn detector(data_seq: i64, window: Option<Reached>) -> InForce {
-        InForce { id: DetectorId::new("d"), title: "D".into(), warm_up: None, false_findings: None, data_seq, window }
+        InForce {
+            id: DetectorId::new("d"),
+            title: "D".into(),
+            next_step: String::new(),
+            warm_up: None,
+            false_findings: None,
+            data_seq,
+            window,
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use credwatch_schemas::report::{REPORTS, ReportRow};
 use credwatch_schemas::rows::to_batch;
 use credwatch_schemas::time::Micros;
 use credwatch_schemas::weekly_report::{Changed, WeeklyReport};
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::{col, lit};
 use serde_json::Value;
 use thiserror::Error;
@@ -36,6 +37,15 @@ pub(super) struct Edited {
 }
 
 impl Edited {
+    /// Its editions.
+    fn rows(&self) -> Expr {
+        let org = match &self.org {
+            Some(org) => col("org_id").eq(lit(org.as_str())),
+            None => col("org_id").is_null(),
+        };
+        org.and(col("report").eq(lit(self.report))).and(col("period").eq(lit(self.period.as_str())))
+    }
+
     /// The transaction that counts its editions.
     fn transaction(&self) -> String {
         let org = self.org.as_ref().map_or("*", OrgId::as_str);
@@ -80,14 +90,16 @@ impl Editions {
     }
 
     async fn last(&self, edited: &Edited) -> Result<Option<Last>, EditionError> {
-        let org = match &edited.org {
-            Some(org) => col("org_id").eq(lit(org.as_str())),
-            None => col("org_id").is_null(),
-        };
-        let its = org.and(col("report").eq(lit(edited.report))).and(col("period").eq(lit(edited.period.as_str())));
         let newest = vec![col("edition").sort(false, false)];
-        let rows = self.book.some(its, newest, 1).await?;
+        let rows = self.book.some(edited.rows(), newest, 1).await?;
         Ok(rows.first().map(|row| Last { edition: row.edition, report: serde_json::from_str(&row.document).ok() }))
+    }
+
+    /// One edition, as it was given out.
+    pub(super) async fn edition(&self, edited: &Edited, edition: i64) -> Result<Option<WeeklyReport>, EditionError> {
+        let its = edited.rows().and(col("edition").eq(lit(edition)));
+        let rows = self.book.some(its, vec![col("seq").sort(true, false)], 1).await?;
+        Ok(rows.first().and_then(|row| serde_json::from_str(&row.document).ok()))
     }
 
     async fn kept(&self, edited: &Edited, edition: &WeeklyReport, now: Micros) -> Result<bool, EditionError> {

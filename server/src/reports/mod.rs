@@ -10,6 +10,7 @@ mod content;
 mod coverage;
 mod editions;
 mod routes;
+pub mod schedule;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -101,6 +102,15 @@ impl Weekly<'_> {
         self.snapshot
             .watermark(LATENESS)
             .unwrap_or_else(|| self.snapshot.last_event_from().unwrap_or(span.last).max(span.last))
+    }
+
+    /// The zone of the weeks that a report made at this time is about.
+    pub(crate) async fn zone_at(&self, time: Micros) -> Result<Tz, ReportError> {
+        let org = match self.session.scope() {
+            TenantScope::Operator => None,
+            TenantScope::Org(org) => Some(org),
+        };
+        self.zone(org, time).await
     }
 
     /// A week that there is something to say of, the zone that it begins and ends in, and whether all of it is there.

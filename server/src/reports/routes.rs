@@ -41,6 +41,18 @@ impl Format {
     }
 }
 
+impl Format {
+    /// Of a file's name.
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Md => "md",
+            Self::Html => "html",
+            Self::Csv => "csv",
+        }
+    }
+}
+
 /// A report in a shape; JSON is one line.
 pub fn rendered(report: &WeeklyReport, format: Format) -> String {
     match format {

@@ -10,6 +10,7 @@ mod import;
 mod local;
 mod machines;
 mod monitoring;
+mod notifications;
 mod postgres;
 mod reports;
 mod sinks;

@@ -6,7 +6,9 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Batch, Outside, Undelivered, good, words};
+use super::Batch;
+use crate::delivering::{Undelivered, good, words};
+use crate::outside::Outside;
 use crate::pull::Head;
 
 const CREATED: u16 = 201;

@@ -7,7 +7,8 @@ use credwatch_export::Vocabulary;
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
-use super::{Batch, Undelivered};
+use super::Batch;
+use crate::delivering::Undelivered;
 
 #[derive(Debug)]
 pub(in crate::push) struct Folder {

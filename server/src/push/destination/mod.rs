@@ -7,15 +7,10 @@ mod splunk;
 mod syslog;
 mod webhook;
 
-use std::time::Duration;
-
 use credwatch_export::{StoredEvent, Vocabulary};
 use credwatch_schemas::event::Event;
 use credwatch_schemas::ids::RecordId;
 use credwatch_schemas::time::Micros;
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Response, StatusCode, Url};
-use thiserror::Error;
 
 pub(super) use elastic::Elastic;
 pub(super) use folder::Folder;
@@ -24,16 +19,8 @@ pub(super) use splunk::Splunk;
 pub(super) use syslog::Syslog;
 pub(super) use webhook::Webhook;
 
-use super::outbound::Outbound;
-use crate::causes::chain;
+use crate::delivering::Undelivered;
 use crate::pull::{Head, Stream, Wrap, bare};
-
-/// Where a sink is, and what it asks for. Knows a secret, so it cannot be printed.
-pub(super) struct Outside {
-    pub(super) url: Url,
-    pub(super) secret: Option<String>,
-    pub(super) outbound: Outbound,
-}
 
 /// Rows on their way, in the envelope of their destination.
 #[derive(Debug)]
@@ -69,21 +56,6 @@ impl Batch {
     }
 }
 
-/// Why a batch was not taken. It says nothing secret.
-#[derive(Debug, Error)]
-#[error("{why}")]
-pub(super) struct Undelivered {
-    pub(super) why: String,
-    /// The other side asks for a pause of this length.
-    pub(super) after: Option<Duration>,
-}
-
-impl From<String> for Undelivered {
-    fn from(why: String) -> Self {
-        Self { why, after: None }
-    }
-}
-
 /// A destination of any kind.
 #[derive(Debug)]
 pub(super) enum To {
@@ -116,40 +88,4 @@ impl To {
             Self::Webhook(_) | Self::Otlp(_) | Self::Folder(_) => bare,
         }
     }
-}
-
-/// Of what another side says, this much is repeated.
-const LONGEST_WORDS: usize = 300;
-const LARGEST_ANSWER: usize = 16 << 20;
-
-/// The body of a good answer; of any other, why it is none.
-async fn good(answer: Result<Response, reqwest::Error>) -> Result<Vec<u8>, Undelivered> {
-    let failed = |error: reqwest::Error| Undelivered::from(chain(&error.without_url()));
-    let mut answer = answer.map_err(failed)?;
-    let (status, after) = (answer.status(), asked_pause(&answer));
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LARGEST_ANSWER {
-            return Err(Undelivered::from("its answer is too large".to_owned()));
-        }
-    }
-    match status {
-        status if status.is_success() => Ok(body),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            Err(Undelivered { why: format!("it answers {status}: {}", words(&body)), after })
-        }
-        status => Err(Undelivered::from(format!("it answers {status}: {}", words(&body)))),
-    }
-}
-
-fn asked_pause(answer: &Response) -> Option<Duration> {
-    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-/// What another side says, on one line and not too long.
-fn words(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    text.chars().map(|one| if one.is_control() { ' ' } else { one }).take(LONGEST_WORDS).collect()
 }

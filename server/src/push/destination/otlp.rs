@@ -4,7 +4,9 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Url};
 use serde_json::Value;
 
-use super::{Batch, Outside, Undelivered, good, words};
+use super::Batch;
+use crate::delivering::{Undelivered, good, words};
+use crate::outside::Outside;
 
 #[derive(Debug)]
 pub(in crate::push) struct Otlp {

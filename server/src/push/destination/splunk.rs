@@ -10,7 +10,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Batch, Outside, Undelivered, good, words};
+use super::Batch;
+use crate::delivering::{Undelivered, good, words};
+use crate::outside::Outside;
 use crate::pull::Head;
 
 /// Indexers that say nothing for so long have lost it, as far as anybody knows.

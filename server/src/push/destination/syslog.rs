@@ -16,9 +16,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Batch, Outside, Undelivered};
+use super::Batch;
+use crate::delivering::Undelivered;
+use crate::outbound::Outbound;
+use crate::outside::Outside;
 use crate::pull::Head;
-use crate::push::outbound::Outbound;
 
 const PORT: u16 = 6_514;
 const WRITTEN_WITHIN: Duration = Duration::from_secs(60);

@@ -1,5 +1,5 @@
-//! Where sinks may be: at public addresses, and at private ones that the configuration lists. A name that resolves to
-//! something else is refused at the moment of connecting, so that it cannot be changed in between.
+//! Where those that we send to may be: at public addresses, and at private ones that the configuration lists. A name that resolves
+//! to something else is refused at the moment of connecting, so that it cannot be changed in between.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
-pub(super) struct Outbound {
+pub(crate) struct Outbound {
     allow: Arc<Vec<IpNet>>,
     /// PEM.
     ca: Option<Vec<u8>>,
@@ -23,16 +23,21 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    pub(super) fn new(allow: Vec<IpNet>, ca: Option<Vec<u8>>) -> Self {
+    pub(crate) fn new(allow: Vec<IpNet>, ca: Option<Vec<u8>>) -> Self {
         Self { allow: Arc::new(allow), ca, is_clear: false }
     }
 
-    pub(super) fn ca(&self) -> Option<&[u8]> {
+    /// What is sent is not encrypted: only what is listed may be reached.
+    pub(crate) fn in_the_clear(self) -> Self {
+        Self { is_clear: true, ..self }
+    }
+
+    pub(crate) fn ca(&self) -> Option<&[u8]> {
         self.ca.as_deref()
     }
 
     /// A client for one sink. It follows no redirect and no proxy: each would be another address.
-    pub(super) fn client(&self, url: &Url) -> Result<Client, String> {
+    pub(crate) fn client(&self, url: &Url) -> Result<Client, String> {
         if !matches!(url.scheme(), "https" | "http") || !url.username().is_empty() || url.password().is_some() {
             return Err("its address begins with https:// and holds no user".to_owned());
         }
@@ -71,7 +76,7 @@ impl Outbound {
         }
     }
 
-    pub(super) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
         let found =
             tokio::net::lookup_host((host, port)).await.map_err(|error| format!("finding {host:?}: {error}"))?;
         let all: Vec<SocketAddr> = found.collect();

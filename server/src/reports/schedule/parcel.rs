@@ -1,0 +1,108 @@
+//! A report on its way: as files in a folder, as a signed document, or as a page by mail.
+
+use std::path::{Path, PathBuf};
+
+use credwatch_schemas::ids::OrgId;
+use credwatch_schemas::weekly_report::WeeklyReport;
+use reqwest::{Client, Url};
+use serde_json::json;
+use tokio::fs;
+use tokio::io::AsyncWriteExt;
+
+use crate::delivering::{Undelivered, good};
+use crate::mail::{Letter, Mailer};
+use crate::outside::Outside;
+use crate::reports::{Format, rendered};
+use crate::signature::Signer;
+
+#[derive(Debug)]
+pub(super) enum To {
+    Folder(Folder),
+    Webhook(Webhook),
+    Email(Mailer),
+}
+
+impl To {
+    /// `Ok` once the other side has it. `id` is the same whenever this edition is sent.
+    pub(super) async fn deliver(&self, id: &str, report: &WeeklyReport) -> Result<(), Undelivered> {
+        match self {
+            Self::Folder(folder) => folder.deliver(report).await,
+            Self::Webhook(webhook) => webhook.deliver(id, report).await,
+            Self::Email(mailer) => by_mail(mailer, id, report).await,
+        }
+    }
+}
+
+/// The page, and the same in words for who reads mail without pages.
+async fn by_mail(mailer: &Mailer, id: &str, report: &WeeklyReport) -> Result<(), Undelivered> {
+    let (text, html) = (rendered(report, Format::Md), Some(rendered(report, Format::Html)));
+    mailer.send(&Letter { id, follows: None, subject: &subject(report), text, html }).await
+}
+
+fn subject(report: &WeeklyReport) -> String {
+    let whose = report.org_id.as_ref().map_or("all orgs", OrgId::as_str);
+    match report.edition {
+        1 => format!("credwatch: {} of {whose}", report.week),
+        edition => format!("credwatch: {} of {whose}, edition {edition}: what has changed", report.week),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Folder {
+    name: String,
+    path: PathBuf,
+    formats: Vec<Format>,
+}
+
+impl Folder {
+    pub(super) fn new(name: &str, path: &str, formats: &[Format]) -> Self {
+        let formats = if formats.is_empty() { vec![Format::Html] } else { formats.to_vec() };
+        Self { name: name.to_owned(), path: Path::new(path).to_owned(), formats }
+    }
+
+    async fn deliver(&self, report: &WeeklyReport) -> Result<(), Undelivered> {
+        self.write(report).await.map_err(|error| Undelivered::from(format!("writing to {:?}: {error}", self.path)))
+    }
+
+    /// Each file appears whole; one that is written again takes its own place.
+    async fn write(&self, report: &WeeklyReport) -> std::io::Result<()> {
+        fs::create_dir_all(&self.path).await?;
+        for format in &self.formats {
+            let name = format!("{}.{}.{}.{}", self.name, report.week, report.edition, format.extension());
+            let half = self.path.join(format!(".{name}"));
+            let mut file = fs::File::create(&half).await?;
+            file.write_all(rendered(report, *format).as_bytes()).await?;
+            // Without it, an error of the last write is kept for the next one, which never comes.
+            file.flush().await?;
+            file.sync_all().await?;
+            fs::rename(&half, self.path.join(name)).await?;
+        }
+        // The names are durable only once their folder is.
+        fs::File::open(&self.path).await?.sync_all().await
+    }
+}
+
+pub(super) struct Webhook {
+    url: Url,
+    signer: Signer,
+    client: Client,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Webhook").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
+}
+
+impl Webhook {
+    pub(super) fn new(outside: Outside) -> Result<Self, String> {
+        let Outside { url, secret, outbound } = outside;
+        Ok(Self { signer: Signer::new(secret.as_deref())?, client: outbound.client(&url)?, url })
+    }
+
+    async fn deliver(&self, id: &str, report: &WeeklyReport) -> Result<(), Undelivered> {
+        let body = json!({"type": "credwatch.report", "data": report}).to_string().into_bytes();
+        let request = self.client.post(self.url.clone()).header("content-type", "application/json");
+        good(self.signer.signed(request, id, body).send().await).await.map(drop)
+    }
+}
