@@ -47,6 +47,15 @@ pub async fn detectors_in_force(snapshot: &LakeSnapshot, time: Micros) -> Result
     Ok(configuration.detectors().into_iter().filter_map(of).collect())
 }
 
+/// Those that are in force and that this program cannot read: an older build, or a file that somebody spoilt.
+pub async fn detectors_unread(snapshot: &LakeSnapshot, time: Micros) -> Result<Vec<DetectorId>, EngineError> {
+    let configuration = recorded(snapshot).await?;
+    let is_unread = |id: &DetectorId| {
+        configuration.detector(id, time).is_some_and(|content| Definition::parse(id.as_str(), content).is_err())
+    };
+    Ok(configuration.detectors().into_iter().filter(is_unread).collect())
+}
+
 fn in_force(snapshot: &LakeSnapshot, id: DetectorId, file: &Definition) -> InForce {
     let transaction = |name: &str| snapshot.table(&TableName::Findings).and_then(|findings| findings.transaction(name));
     let value = |name: &str| file.parameters.get(name)?.typed();

@@ -8,6 +8,7 @@ pub mod access;
 pub mod audit;
 pub mod batch;
 pub mod cell;
+pub mod checklist;
 pub mod configuration;
 pub mod consumer;
 pub mod event;

@@ -77,6 +77,14 @@ pub(crate) async fn good(answer: Result<Response, reqwest::Error>) -> Result<Vec
     }
 }
 
+/// The same where a good answer says nothing that matters: that it came is enough, even if it breaks off.
+pub(crate) async fn taken(answer: Result<Response, reqwest::Error>) -> Result<(), Undelivered> {
+    match answer {
+        Ok(answer) if answer.status().is_success() => Ok(()),
+        answer => good(answer).await.map(drop),
+    }
+}
+
 fn asked_pause(answer: &Response) -> Option<Duration> {
     let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

@@ -28,8 +28,9 @@ pub(crate) struct Keys<'a> {
 
 #[derive(Debug, Error)]
 pub enum OutsideError {
-    #[error("{0:?} is no address")]
-    Url(String),
+    // It may be a secret itself, or stand where one was meant, so that it is not repeated.
+    #[error("url is no address")]
+    Url,
     #[error("allow lists networks such as 10.1.2.0/24, and {0:?} is none")]
     Allow(String),
     #[error("reading {path:?}")]
@@ -38,8 +39,7 @@ pub enum OutsideError {
 
 impl Outside {
     pub(crate) fn read(keys: Keys<'_>) -> Result<Self, OutsideError> {
-        // Some addresses are secrets themselves, so that an unreadable one is not repeated whole.
-        let url = keys.url.parse().map_err(|_| OutsideError::Url(keys.url.chars().take(24).collect()))?;
+        let url = keys.url.parse().map_err(|_| OutsideError::Url)?;
         let ca = keys.ca_file.map(file).transpose()?;
         let allow: Result<Vec<IpNet>, OutsideError> = keys.allow.iter().map(|text| net(text)).collect();
         let secret = keys.secret_file.map(secret).transpose()?;

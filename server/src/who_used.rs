@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use credwatch_query::format::{OutputFormat, write};
 use credwatch_query::{Params, QueryError, Session};
 use credwatch_schemas::access::Right;
-use datafusion::scalar::ScalarValue;
 
 use crate::access::Caller;
 use crate::api::Api;
@@ -33,8 +32,7 @@ LIMIT 1000";
 
 /// Runs it as the session's scope sees the events.
 pub async fn who_used(session: &Session, id: &str) -> Result<Vec<RecordBatch>, QueryError> {
-    let params = Params::Positional(vec![ScalarValue::Utf8(Some(id.to_owned()))]);
-    session.run(STATEMENT, params).await?.collect().await
+    session.run(STATEMENT, Params::texts([id])).await?.collect().await
 }
 
 /// A row for each agent, person, address, host and operation that used it, the busiest first; empty where nobody did.

@@ -77,6 +77,16 @@ impl World {
         world
     }
 
+    /// Its one partition has been read up to an event time.
+    pub(crate) async fn heard_until(&self, clock: &str) {
+        let rows = arrow::array::RecordBatch::new_empty(UNDATED.clone());
+        let partition = Partition { topic: "audit".into(), topic_id: "t1".into(), partition: 0 };
+        let clock = Micros::parse(clock).unwrap();
+        let progress = vec![Progress { partition, base: Some(3), end: 3, clock: Some(clock) }];
+        let appended = self.lake.append(ValidBatch::new(rows, progress).unwrap(), clock).await.unwrap();
+        assert!(matches!(appended, Appended::Committed { .. }), "{appended:?}");
+    }
+
     /// What the audit says by now, in order.
     pub(crate) async fn audit(&self) -> Vec<AuditRow> {
         let table = self.lake.table_snapshot(&TableName::Audit).await.unwrap().unwrap();

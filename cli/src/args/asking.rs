@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use credwatch_schemas::checklist::Framework;
+use credwatch_schemas::time::Micros;
 use credwatch_server::reports::Week;
+
+use super::values::time;
 
 #[derive(Debug, Args)]
 pub(crate) struct Sql {
@@ -56,6 +60,38 @@ pub(crate) struct SaveQuery {
 pub(crate) enum Report {
     /// Requests per host per agent, error rates, new destinations, findings, and what could not be seen
     Weekly(WeeklyReport),
+    /// Is this ready for a second customer? Twelve checks, each yes, no or not observable
+    Readiness(Between),
+    /// What can be shown to an auditor
+    Compliance {
+        #[arg(long, value_parser = framework, value_name = "soc2|gdpr|hipaa|iso27001")]
+        framework: Framework,
+        #[command(flatten)]
+        between: Between,
+    },
+    /// Every credential: its owner, its scope, when it was used last, and which agents stop when it is revoked
+    Credentials,
+    /// What stops when somebody leaves, and what goes on
+    Offboarding {
+        /// As events name the person
+        #[arg(value_name = "USER")]
+        user: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Between {
+    /// Event time, inclusive [default: thirty days before --to]
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) from: Option<Micros>,
+    /// Event time, exclusive [default: the last event]
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) to: Option<Micros>,
+}
+
+fn framework(text: &str) -> Result<Framework, String> {
+    let known = Framework::parse(text).filter(|one| *one != Framework::Readiness);
+    known.ok_or_else(|| "it is soc2, gdpr, hipaa or iso27001".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(crate) use access::{AddGrant, Grants, Keys, NewKey};
-pub(crate) use asking::{Query, Report, SaveQuery, Sql, WeeklyReport};
+pub(crate) use asking::{Between, Query, Report, SaveQuery, Sql, WeeklyReport};
 pub(crate) use judging::{Change, Detect, Findings, Settings};
 pub(crate) use leaving::{Export, Notify, Pull, Stream};
 pub(crate) use records::{Adapter, Import, Rejects};
@@ -133,10 +133,10 @@ pub(crate) enum Command {
         #[arg(value_name = "TOKEN_FP|CONNECTION|CREDENTIAL")]
         id: String,
     },
-    /// Make the report of a week
+    /// Make reports: of a week, of readiness, for an auditor, of credentials, of somebody who leaves
     #[command(
         subcommand,
-        after_help = "Examples:\n  credwatch report weekly                                   # the last week that has ended, in Markdown\n  credwatch report weekly --week 2026-W46 --org org_a --format html --out week.html\n  credwatch report weekly --server https://credwatch.example --key-file ./key --format json\n\nMade again it is the same bytes, until something that it tells of has changed; then it is the next edition and says what. docs/reports.md says more."
+        after_help = "Examples:\n  credwatch report weekly                                   # the last week that has ended, in Markdown\n  credwatch report weekly --week 2026-W46 --org org_a --format html --out week.html\n  credwatch report weekly --server https://credwatch.example --key-file ./key --format json\n  credwatch report readiness --org org_a\n  credwatch report compliance --framework soc2 --format csv\n  credwatch report credentials --format csv\n  credwatch report offboarding usr_12\n\nThe report of a week, made again, is the same bytes, until something that it tells of has changed; then it is the next edition and says what. docs/reports.md says more."
     )]
     Report(Report),
     /// Look at findings, and say what they were

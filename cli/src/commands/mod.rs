@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::args::{Arguments, Command, Rejects, Report, misuse};
+use crate::args::{Arguments, Command, Format, Rejects, Report, misuse};
 use crate::output;
 use crate::setting::Setting;
 
@@ -32,11 +32,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         setting.without_server()?;
     }
     let format = arguments.common.format;
-    if output::of_rows(format).is_none() && !matches!(arguments.command, Command::Report(_)) {
-        return Err(misuse("only reports are written as md, html or pdf").into());
+    if output::of_rows(format).is_none() && !is_page(&arguments.command, format) {
+        return Err(misuse("only the weekly report is written as md, html or pdf, and checklists as md").into());
     }
     match arguments.command {
-        Command::Report(Report::Weekly(asked)) => report::run(&setting, &asked, format).await,
+        Command::Report(asked) => report::run(&setting, asked, format).await,
         Command::Serve(asked) => serve::run(&setting, asked).await,
         Command::Ingest(asked) => ingest::run(&setting, asked).await,
         Command::Demo(asked) => demo::run(&setting, asked).await,
@@ -55,6 +55,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Rejects(Rejects::List { limit }) => rejects::list(&setting, limit).await,
         Command::Pull(asked) => pull::run(&setting, asked).await,
         Command::Check => check::run(&setting).await,
+    }
+}
+
+fn is_page(command: &Command, format: Format) -> bool {
+    match command {
+        Command::Report(Report::Weekly(_)) => true,
+        Command::Report(Report::Readiness(_) | Report::Compliance { .. }) => format == Format::Md,
+        _ => false,
     }
 }
 

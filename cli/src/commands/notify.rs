@@ -22,7 +22,7 @@ pub(crate) async fn run(setting: &Setting, asked: Notify, format: Format) -> any
             let told = told(setting, &reaching, route.as_deref(), (from, to)).await?;
             show(&told, format)?;
         }
-        Notify::Skip { route, notice } => skip(setting, named(&reaching, &route)?, &notice).await?,
+        Notify::Skip { route, notice } => skip(setting, &reaching, (&route, &notice)).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -81,9 +81,13 @@ fn show(told: &[Message], format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn skip(setting: &Setting, route: &Route, notice: &str) -> anyhow::Result<()> {
-    let (name, lake) = (route.name(), setting.lake_to_judge().await?);
-    if !route.skip(&lake, notice, now()).await? {
+async fn skip(setting: &Setting, reaching: &Reaching, (name, notice): (&str, &str)) -> anyhow::Result<()> {
+    let lake = setting.lake_to_judge().await?;
+    let skipped = match reaching.schedules.iter().find(|schedule| schedule.name() == name) {
+        Some(schedule) => schedule.skip(&lake, notice, now()).await?,
+        None => named(reaching, name)?.skip(&lake, notice, now()).await?,
+    };
+    if !skipped {
         bail!("no message {notice:?} of {name:?} is unsent");
     }
     eprintln!("{notice} of {name:?} is given up");

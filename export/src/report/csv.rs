@@ -134,7 +134,7 @@ impl Sheet {
 }
 
 /// A sheet must not take a name for a formula, whatever invisible stands before it.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let seen =
         text.trim_start_matches(|letter: char| letter.is_whitespace() || letter.is_control() || is_hidden(letter));
     let begins = ['=', '+', '-', '@', '\u{ff1d}', '\u{fe66}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use credwatch_detectors::{EngineError, InForce, Reached, detectors_in_force};
+use credwatch_detectors::{EngineError, InForce, Reached, detectors_in_force, detectors_unread};
 use credwatch_lake::Lake;
 use credwatch_schemas::time::{MINUTE, Micros};
 use serde::Serialize;
@@ -23,6 +23,7 @@ use crate::outbox::{Number, Outbox, Recorded};
 /// What arrives later than this is late: the watermark lies so far behind the clocks.
 const LATENESS: i64 = 15 * MINUTE;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const SENT_WITHIN: Duration = Duration::from_secs(25);
 
 /// A heartbeat that is ready to be sent.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ enum Silent {
     NoClock,
     #[error("nothing is judged: the lake has no detectors in force")]
     NoDetectors,
+    #[error("this program cannot read the file of {0}, which is in force")]
+    Unread(String),
     #[error("{0} has judged nothing yet")]
     NotJudged(String),
     #[error("{0} does not get on: it has not judged what came before the last look")]
@@ -82,32 +85,18 @@ enum Silent {
 /// Beats until it is told to stop. Of several servers with the same heartbeat one sends each.
 pub(super) async fn beat(beating: Beating, lake: Lake, board: Notifications, clock: Clock, stop: CancellationToken) {
     let mut outbox = Outbox::new(lake.clone(), &beating.name);
-    let mut before = None;
-    loop {
-        let beaten = tokio::select! {
-            beaten = step(&beating, &lake, &mut outbox, &mut before, clock) => beaten,
-            () = stop.cancelled() => return,
-        };
-        match beaten {
+    while !stop.is_cancelled() {
+        match step(&beating, &lake, &mut outbox, clock).await {
             Ok(false) => {}
             Ok(true) => board.sent(&beating.name, 1, clock()),
             Err(silent) => board.failing(&beating.name, Some(silent.to_string())),
         }
-        tokio::select! {
-            () = tokio::time::sleep(BETWEEN_LOOKS) => {}
-            () = stop.cancelled() => return,
-        }
+        tokio::time::timeout(BETWEEN_LOOKS, stop.cancelled()).await.unwrap_or_default();
     }
 }
 
 /// Whether one was sent.
-async fn step(
-    beating: &Beating,
-    lake: &Lake,
-    outbox: &mut Outbox,
-    before: &mut Option<i64>,
-    clock: Clock,
-) -> Result<bool, Silent> {
+async fn step(beating: &Beating, lake: &Lake, outbox: &mut Outbox, clock: Clock) -> Result<bool, Silent> {
     let now = clock();
     outbox.refresh(now).await?;
     let last = outbox.number(Number::Beat);
@@ -118,14 +107,20 @@ async fn step(
         return Ok(false);
     }
     let snapshot = lake.snapshot().await.map_err(|error| Silent::Lake(chain(&error)))?;
+    if let Some(id) = detectors_unread(&snapshot, now).await?.first() {
+        return Err(Silent::Unread(id.to_string()));
+    }
     let detectors = detectors_in_force(&snapshot, now).await?;
-    let seen = before.replace(snapshot.highest_seq());
+    let seen = outbox.number(Number::Seen);
+    let _whoever_was_first = outbox.record_number(Number::Seen, seen, snapshot.highest_seq(), now).await?;
     let caught_up_to = caught_up(snapshot.watermark(LATENESS), &detectors, seen)?;
     if now.0 - caught_up_to.0 > beating.behind_at_most {
         return Err(Silent::Behind(caught_up_to));
     }
     let alive = Alive { name: beating.name.clone(), time: now, caught_up_to, detectors: detectors.len() };
-    beating.channel.beat(&alive).await.map_err(Silent::Undelivered)?;
+    let late = |_| Err(Undelivered::from("it did not answer in time".to_owned()));
+    let beaten = tokio::time::timeout(SENT_WITHIN, beating.channel.beat(&alive)).await;
+    beaten.unwrap_or_else(late).map_err(Silent::Undelivered)?;
     Ok(true)
 }
 

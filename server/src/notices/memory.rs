@@ -2,7 +2,7 @@
 //!
 //! All of it is made of two logs, the findings and the notices, so that whoever reads them again knows the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use credwatch_schemas::finding::{Severity, Status, Subject};
 use credwatch_schemas::ids::{FindingId, OrgId};
@@ -24,7 +24,13 @@ pub(super) struct Memory {
     hours: BTreeMap<i64, usize>,
     /// Revisions of findings up to this `seq` are known.
     heard: i64,
+    /// Findings that were looked up in the table.
+    looked_up: BTreeSet<FindingId>,
 }
+
+/// Of those of one thread that are named.
+const MOST_CRITICAL: usize = 100;
+const MOST_LOOKED_UP: usize = 100_000;
 
 /// Messages that belong together.
 #[derive(Debug, Clone)]
@@ -111,8 +117,11 @@ impl Memory {
 
     /// Lets go of what is too old to matter; what is heard of it again is looked up.
     pub(super) fn forget(&mut self, now: Micros) {
-        self.told.retain(|_, told| told.time > now.plus(-REMEMBERED));
-        self.threads.retain(|_, thread| thread.last > now.plus(-REMEMBERED));
+        let (oldest, waiting) = (now.plus(-REMEMBERED), &self.waiting);
+        self.told.retain(|id, told| told.time > oldest || waiting.contains_key(id));
+        let told = &self.told;
+        let waits = |thread: &String| waiting.keys().any(|id| told.get(id).is_some_and(|told| told.thread == *thread));
+        self.threads.retain(|id, thread| thread.last > oldest || waits(id));
         self.hours.retain(|hour, _| *hour > hour_of(now.plus(-DAY)));
     }
 
@@ -128,12 +137,32 @@ impl Memory {
         self.threads.iter()
     }
 
-    /// Whether nothing that a thread told of is trouble any more, were these told now.
+    /// Whether nothing that a thread told of is trouble any more, were these told now. Of a thread that is forgotten nobody
+    /// knows.
     pub(super) fn ends(&self, thread: &str, telling: &[&Waiting]) -> bool {
         let is_over = |status: Status| status.is_quiet() || status == Status::Resolved;
-        let told = self.told.iter().filter(|(_, told)| told.thread == thread);
-        let mut rest = told.filter(|(id, _)| telling.iter().all(|one| one.brief.finding_id != **id));
-        telling.iter().all(|one| is_over(one.brief.status)) && rest.all(|(_, told)| is_over(told.status))
+        let now: BTreeSet<&FindingId> = telling.iter().map(|one| &one.brief.finding_id).collect();
+        let mut rest = self.told.iter().filter(|(id, told)| told.thread == thread && !now.contains(id));
+        self.threads.contains_key(thread)
+            && telling.iter().all(|one| is_over(one.brief.status))
+            && rest.all(|(_, told)| is_over(told.status))
+    }
+
+    /// What a thread told of as critical.
+    pub(super) fn critical_in(&self, thread: &str) -> Vec<FindingId> {
+        let its = self.told.iter().filter(|(_, told)| told.thread == thread && told.severity == Severity::Critical);
+        its.map(|(id, _)| id.clone()).take(MOST_CRITICAL).collect()
+    }
+
+    /// Whether it may have been told so long ago that it has to be looked up. Each is looked up once.
+    pub(super) fn is_to_look_up(&mut self, finding: &FindingId) -> bool {
+        if self.told.contains_key(finding) || self.waiting.contains_key(finding) {
+            return false;
+        }
+        if self.looked_up.len() >= MOST_LOOKED_UP {
+            self.looked_up.clear();
+        }
+        self.looked_up.insert(finding.clone())
     }
 
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Waiting> {

@@ -49,6 +49,8 @@ pub struct Message {
     pub is_urgent: bool,
     /// Nothing in the thread is trouble any more.
     pub ends_thread: bool,
+    /// Where it ends: what was told in it as critical, at most a hundred.
+    pub were_critical: Vec<FindingId>,
     pub made_time: Micros,
     /// What a finding may share with the first of this thread.
     pub(super) shared: Subject,
@@ -135,6 +137,7 @@ impl Message {
             is_trouble,
             is_urgent,
             ends_thread: planned.ends_thread,
+            were_critical: planned.were_critical.clone(),
             made_time: now,
             shared: planned.shared.clone(),
         })
@@ -159,6 +162,7 @@ impl Message {
             is_trouble: true,
             is_urgent: false,
             ends_thread: true,
+            were_critical: Vec::new(),
             made_time: now,
             shared: Subject::new(),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use credwatch_schemas::finding::{Severity, Subject};
-use credwatch_schemas::ids::OrgId;
+use credwatch_schemas::ids::{FindingId, OrgId};
 use credwatch_schemas::notice::Notice;
 use credwatch_schemas::time::Micros;
 use sha2::{Digest, Sha256};
@@ -31,6 +31,8 @@ pub(super) struct Planned<'a> {
     pub(super) shared: Subject,
     /// Nothing in the thread is trouble after it.
     pub(super) ends_thread: bool,
+    /// What was told in it as critical.
+    pub(super) were_critical: Vec<FindingId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +165,7 @@ fn verdict(rules: &Rules, memory: &Memory, group: &Group<'_>, counted: usize, no
     if due > now {
         return Verdict::Later;
     }
-    if is_critical(&group.telling) || closes {
+    if urgent || closes {
         return Verdict::Now;
     }
     let quiet = |time| rules.quiet.as_ref().and_then(|quiet| quiet.until(time));
@@ -173,8 +175,9 @@ fn verdict(rules: &Rules, memory: &Memory, group: &Group<'_>, counted: usize, no
     if quiet(since(&group.telling)).is_some() {
         return Verdict::Among(SummaryOf::QuietHours);
     }
-    let (of_due, of_now) = (hour_of(due), hour_of(now));
-    if of_due < of_now && memory.messages_in(of_due) >= rules.most_per_hour {
+    // Older hours are forgotten.
+    let (of_due, of_now) = (hour_of(due).max(hour_of(now) - 24), hour_of(now));
+    if (of_due..of_now).any(|hour| memory.messages_in(hour) >= rules.most_per_hour) {
         return Verdict::Among(SummaryOf::HeldBack);
     }
     if memory.messages_in(of_now) + counted >= rules.most_per_hour { Verdict::Later } else { Verdict::Now }
@@ -218,8 +221,9 @@ fn alone<'a>(memory: &Memory, group: Group<'a>) -> Planned<'a> {
         () => Notice::Update,
     };
     let ends_thread = memory.ends(&group.thread, &group.telling);
+    let were_critical = if ends_thread { memory.critical_in(&group.thread) } else { Vec::new() };
     let (thread, shared, telling) = (group.thread, group.shared, worst_first(group.telling));
-    Planned { what, thread, summary_of: None, telling, shared, ends_thread }
+    Planned { what, thread, summary_of: None, telling, shared, ends_thread, were_critical }
 }
 
 /// A summary of one group is that group.
@@ -237,7 +241,15 @@ fn together<'a>(
     let ids = telling.iter().zip(&revisions).flat_map(|(one, revision)| [one.brief.finding_id.as_str(), revision]);
     let thread = id("t_", &[rules.route.as_str(), "summary"].into_iter().chain(ids).collect::<Vec<_>>());
     let what = Notice::Summary;
-    Some(Planned { what, thread, summary_of: Some(summary_of), telling, shared: Subject::new(), ends_thread: false })
+    Some(Planned {
+        what,
+        thread,
+        summary_of: Some(summary_of),
+        telling,
+        shared: Subject::new(),
+        ends_thread: false,
+        were_critical: Vec::new(),
+    })
 }
 
 fn worst_first(mut telling: Vec<&Waiting>) -> Vec<&Waiting> {

@@ -7,7 +7,7 @@ use credwatch_schemas::finding::Finding;
 use credwatch_schemas::ids::FindingId;
 use credwatch_schemas::notice::NoticeRow;
 use credwatch_schemas::rows::from_batch;
-use credwatch_schemas::time::{DAY, Micros, SECOND};
+use credwatch_schemas::time::{DAY, MINUTE, Micros, SECOND};
 use datafusion::prelude::{SessionContext, col, lit};
 use thiserror::Error;
 
@@ -51,7 +51,7 @@ pub async fn preview(
 ) -> Result<Vec<Previewed>, PreviewError> {
     let telling = route.telling().ok_or(PreviewError::Heartbeat)?;
     let words = Words::of(detectors_in_force(snapshot, to).await?, telling.public_url.as_deref());
-    let mut play = Play { telling, words, memory: Memory::default(), told: Vec::new() };
+    let mut play = Play { telling, words, memory: Memory::default(), told: Vec::new(), heard: from };
     let (mut seq, mut now) = (0, from);
     loop {
         let read = revisions(snapshot, seq, MOST_REVISIONS).await?;
@@ -60,6 +60,7 @@ pub async fn preview(
         for finding in read.into_iter().filter(|one| one.recorded_time >= from && one.recorded_time < to) {
             // What is recorded in one second is heard at once.
             now = play.until(now, finding.recorded_time);
+            play.heard = now;
             play.memory.hear(&telling.rules, Brief::from(finding));
         }
     }
@@ -72,6 +73,8 @@ struct Play<'a> {
     words: Words,
     memory: Memory,
     told: Vec<Message>,
+    /// When something was heard last.
+    heard: Micros,
 }
 
 impl Play<'_> {
@@ -82,11 +85,10 @@ impl Play<'_> {
                 return then;
             }
             self.look(now);
-            now = now.plus(if self.memory.waits() == 0 {
-                then.0 - now.0
-            } else {
-                STRIDE.min((then.0 - now.0).max(STEP))
-            });
+            // Soon after something was heard, as often as a route looks.
+            let rest = then.0 - now.0;
+            let stride = if now.0 - self.heard.0 < MINUTE { STEP } else { STRIDE.min(rest.max(STEP)) };
+            now = now.plus(if self.memory.waits() == 0 { rest } else { stride });
         }
         now.max(then)
     }

@@ -1,5 +1,6 @@
 //! A route at work: hear what is new, make the messages whose time has come, send what is made; for ever.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use super::channel::Channel;
 use super::heartbeat::{Beating, beat};
 use super::memory::Memory;
 use super::message::{Message, Words};
-use super::plan::plan;
+use super::plan::{MOST_WAITING, plan};
 use super::preview::revisions;
 use super::rules::Rules;
 use super::status::Notifications;
@@ -93,13 +94,7 @@ impl Route {
 
     /// Gives a message up that the other side will never take. False: none of that id is unsent.
     pub async fn skip(&self, lake: &Lake, notice_id: &str, now: Micros) -> Result<bool, BookError> {
-        let mut outbox = Outbox::new(lake.clone(), self.name());
-        outbox.refresh(now).await?;
-        let is_there = outbox.unsent().any(|one| one.notice_id == notice_id);
-        if is_there {
-            outbox.give_up(notice_id, now).await?;
-        }
-        Ok(is_there)
+        Outbox::new(lake.clone(), self.name()).skip(notice_id, now).await
     }
 
     pub(super) fn telling(&self) -> Option<&Telling> {
@@ -117,18 +112,12 @@ pub async fn notify(route: Route, lake: Lake, board: Notifications, clock: Clock
         Job::Tell(telling) => telling,
     };
     let mut work = Work::new(telling, lake, board, clock);
-    loop {
-        let step = tokio::select! {
-            step = work.step() => step,
-            () = stop.cancelled() => return,
-        };
-        if let Err(why) = step {
+    // A step is not broken off: what is sent is recorded as sent before it ends.
+    while !stop.is_cancelled() {
+        if let Err(why) = work.step(&stop).await {
             work.board.failing(&work.telling.rules.route, Some(chain(&why)));
         }
-        tokio::select! {
-            () = tokio::time::sleep(BETWEEN_LOOKS) => {}
-            () = stop.cancelled() => return,
-        }
+        tokio::time::timeout(BETWEEN_LOOKS, stop.cancelled()).await.unwrap_or_default();
     }
 }
 
@@ -154,7 +143,7 @@ impl Work {
         Self { telling, lake, board, clock, outbox, memory, sender, made: None, kept, forgot }
     }
 
-    async fn step(&mut self) -> Result<(), Stopped> {
+    async fn step(&mut self, stop: &CancellationToken) -> Result<(), Stopped> {
         let now = (self.clock)();
         let snapshot = self.lake.snapshot().await?;
         if !self.learn(&snapshot, now).await? {
@@ -163,7 +152,7 @@ impl Work {
         self.hear(&snapshot).await?;
         self.make(&snapshot, now).await?;
         self.take_back_unsent(now).await?;
-        self.send().await
+        self.send(stop).await
     }
 
     /// What was told by anybody. Where somebody else has made messages, everything is learnt anew: what this process took
@@ -208,7 +197,7 @@ impl Work {
             );
             self.memory.hear_from(head);
         }
-        while self.memory.heard() < head {
+        while self.memory.heard() < head && self.memory.waits() <= MOST_WAITING {
             let heard = revisions(snapshot, self.memory.heard(), MOST_REVISIONS).await?;
             if heard.is_empty() {
                 self.memory.hear_from(head);
@@ -221,7 +210,7 @@ impl Work {
 
     /// What was told of findings so long ago that the memory has let go of it.
     async fn look_up(&mut self, heard: &[Finding]) -> Result<(), Stopped> {
-        let old = heard.iter().filter(|one| one.revision > 1 && self.memory.told(&one.finding_id).is_none());
+        let old = heard.iter().filter(|one| one.revision > 1 && self.memory.is_to_look_up(&one.finding_id));
         let old: Vec<FindingId> = old.map(|one| one.finding_id.clone()).collect();
         if !old.is_empty() {
             let told = self.outbox.told_of(&old).await?;
@@ -238,17 +227,26 @@ impl Work {
             .iter()
             .filter_map(|one| Some(Message::of(one, &self.telling.rules, &words, now)?.rows(one, &thread)));
         let rows: Vec<NoticeRow> = made.flatten().collect();
-        let told = |id: &FindingId| rows.iter().any(|row| row.finding_id.as_ref() == Some(id));
-        let position = if rows.is_empty() { self.memory.position(&|_| false) } else { self.memory.position(&told) };
-        let moved = Some(position) != self.outbox.number(Number::Position);
-        if rows.is_empty() && (!moved || now.0 - self.kept.0 < KEPT_EVERY) {
-            return Ok(());
+        let told: BTreeSet<&FindingId> = rows.iter().filter_map(|row| row.finding_id.as_ref()).collect();
+        let position = self.memory.position(&|id| told.contains(id));
+        if rows.is_empty() {
+            return self.keep_position(position, now).await;
         }
         if self.outbox.make(rows, position, now).await? == Recorded::Done {
             self.made = self.made.map(|made| made + 1);
             self.kept = now;
             let rows = self.outbox.refresh(now).await?;
             rows.iter().for_each(|row| self.memory.record(row));
+        }
+        Ok(())
+    }
+
+    /// Without a word to anybody, and now and then: so that who starts later need not hear all of it again.
+    async fn keep_position(&mut self, position: i64, now: Micros) -> Result<(), Stopped> {
+        let before = self.outbox.number(Number::Position);
+        if Some(position) != before && now.0 - self.kept.0 >= KEPT_EVERY {
+            let _whoever_was_first = self.outbox.record_number(Number::Position, before, position, now).await?;
+            self.kept = now;
         }
         Ok(())
     }
@@ -273,9 +271,9 @@ impl Work {
         Ok(())
     }
 
-    async fn send(&mut self) -> Result<(), Stopped> {
+    async fn send(&mut self, stop: &CancellationToken) -> Result<(), Stopped> {
         let carrier = Telegraph(&self.telling.channel);
-        let sent = self.sender.send(&mut self.outbox, &carrier, self.clock).await?;
+        let sent = self.sender.send(&mut self.outbox, &carrier, self.clock, stop).await?;
         let name = &self.telling.rules.route;
         self.board.write(name, |status| {
             status.waiting = self.memory.waits();

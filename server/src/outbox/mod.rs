@@ -24,7 +24,7 @@ use crate::book::{Book, BookError};
 pub(crate) use sending::{Carrier, Sender};
 
 /// What a process remembers of itself; older messages are looked up when something new is heard of what they told.
-pub(crate) const REMEMBERED: i64 = 14 * DAY;
+pub(crate) const REMEMBERED: i64 = 90 * DAY;
 /// Losses against others who write the same table, for other routes say, before it is put off.
 const MOST_ATTEMPTS: u32 = 60;
 /// Rows that are read of the table at once.
@@ -74,6 +74,8 @@ pub(crate) enum Number {
     Position,
     /// Who sends.
     Turn,
+    /// Rows of `records` that there were at the last heartbeat.
+    Seen,
     /// When a heartbeat was sent last.
     Beat,
 }
@@ -84,6 +86,7 @@ impl Number {
             Self::Made => "made/",
             Self::Position => "position/",
             Self::Turn => "turn/",
+            Self::Seen => "seen/",
             Self::Beat => "beat/",
         };
         [name, route].concat()
@@ -110,10 +113,13 @@ impl Outbox {
         let new = col("route").eq(lit(self.route.as_str())).and(col("seq").gt(lit(self.seen)));
         let mut rows = self.book.some_of(&table, new, vec![col("seq").sort(true, false)], MOST_ROWS).await?;
         self.table = Some(table);
-        self.seen = rows.iter().filter_map(|row| row.seq).max().unwrap_or(self.seen);
+        let read = rows.iter().filter_map(|row| row.seq).max().unwrap_or(self.seen);
+        // Rows of others need not be passed over again.
+        let all = self.table.as_ref().and_then(|table| table.transaction("seq")).filter(|_| rows.len() < MOST_ROWS);
+        self.seen = all.unwrap_or(read).max(read);
         // What nobody has taken is never too old.
         rows.iter().for_each(|row| self.learn(row));
-        rows.retain(|row| row.recorded_time >= now.plus(-REMEMBERED));
+        rows.retain(|row| row.what == Notice::Report || row.recorded_time >= now.plus(-REMEMBERED));
         self.unheard.extend(rows);
         Ok(())
     }
@@ -227,6 +233,16 @@ impl Outbox {
             seq: None,
             recorded_time: now,
         }
+    }
+
+    /// By somebody's word it is tried no longer. False: none of that id is unsent.
+    pub(crate) async fn skip(&mut self, notice_id: &str, now: Micros) -> Result<bool, BookError> {
+        self.refresh(now).await?;
+        let is_there = self.unsent().any(|one| one.notice_id == notice_id);
+        if is_there {
+            self.give_up(notice_id, now).await?;
+        }
+        Ok(is_there)
     }
 
     /// It is tried no longer: nobody will ever take it, or what it says is no longer so.

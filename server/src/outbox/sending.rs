@@ -4,6 +4,7 @@
 //! will not take holds nobody else up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,15 +13,18 @@ use credwatch_schemas::finding::Severity;
 use credwatch_schemas::notice::Notice;
 use credwatch_schemas::time::Micros;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::turn::{Before, FREE, Turn};
+use super::turn::{Before, FREE, RENEWED_AFTER, Turn};
 use super::{Number, Outbox, Recorded, Unsent};
 use crate::access::Clock;
 use crate::book::BookError;
 use crate::delivering::{Blames, Undelivered, pause};
 
-/// An attempt is cut off after this long: well before the turn could be taken for over.
-const SENT_WITHIN: Duration = Duration::from_secs(25);
+/// An attempt is cut off after this long: mail servers look at a letter before they take it.
+const SENT_WITHIN: Duration = Duration::from_secs(120);
+/// No message is begun later than this in a round.
+const MOST_OF_A_ROUND: Duration = Duration::from_secs(5);
 /// After so many failures one after the other the receiver is left alone for a while.
 const FAILURES_IN_A_ROW: u32 = 3;
 
@@ -47,6 +51,8 @@ pub(crate) struct Sender {
     tries: BTreeMap<String, Tries>,
     /// The receiver as a whole.
     receiver: Tries,
+    /// Taken by the other side, and not recorded as sent yet.
+    taken: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -63,16 +69,21 @@ impl Tries {
 }
 
 impl Sender {
-    /// Sends whatever is due, as long as it is this process's turn.
+    /// Sends whatever is due, as long as it is this process's turn. A round ends soon, so that what is new is not kept waiting.
     pub(crate) async fn send(
         &mut self,
         outbox: &mut Outbox,
         carrier: &dyn Carrier,
         clock: Clock,
+        stop: &CancellationToken,
     ) -> Result<Sent, BookError> {
-        let (mut sent, mut blocked) = (Sent::default(), BTreeSet::new());
+        let (mut sent, mut blocked, begun) = (Sent::default(), BTreeSet::new(), Instant::now());
         self.tries.retain(|id, _| outbox.unsent().any(|one| one.notice_id == *id));
+        self.taken.retain(|id| outbox.unsent().any(|one| one.notice_id == *id));
         for one in in_order(outbox) {
+            if stop.is_cancelled() || begun.elapsed() > MOST_OF_A_ROUND {
+                break;
+            }
             // Within a thread nothing overtakes what could not be sent.
             if blocked.contains(&one.thread) || !self.may(&one) {
                 blocked.extend(one.thread.is_some().then(|| one.thread.clone()));
@@ -85,11 +96,9 @@ impl Sender {
             if !outbox.unsent().any(|still| still.notice_id == one.notice_id) {
                 continue;
             }
-            match self.carried(carrier, &one).await {
+            match self.carried(outbox, carrier, &one, clock).await {
                 Ok(()) => {
-                    reach("outbox-sent");
-                    outbox.took(&one, clock()).await?;
-                    reach("outbox-recorded");
+                    self.recorded(outbox, &one, clock()).await?;
                     sent.taken += 1;
                 }
                 Err(why) => {
@@ -109,14 +118,36 @@ impl Sender {
         self.receiver.may(now) && self.tries.get(&one.notice_id).is_none_or(|tries| tries.may(now))
     }
 
-    async fn carried(&mut self, carrier: &dyn Carrier, one: &Unsent) -> Result<(), Undelivered> {
-        let carried = timeout(SENT_WITHIN, carrier.carry(one)).await;
+    /// What was taken and could not be recorded is not sent again.
+    async fn carried(
+        &mut self,
+        outbox: &Outbox,
+        carrier: &dyn Carrier,
+        one: &Unsent,
+        clock: Clock,
+    ) -> Result<(), Undelivered> {
+        if self.taken.contains(&one.notice_id) {
+            return Ok(());
+        }
         let late = || Err(Undelivered::from(format!("it did not answer within {} s", SENT_WITHIN.as_secs())));
-        let carried = carried.unwrap_or_else(|_| late());
+        let carried = tokio::select! {
+            carried = timeout(SENT_WITHIN, carrier.carry(one)) => carried.unwrap_or_else(|_| late()),
+            // It ends only when the turn is lost, and then the message is under way all the same.
+            never = self.turn.kept(outbox, clock) => match never {},
+        };
         if carried.is_ok() {
             self.receiver = Tries::default();
+            self.taken.insert(one.notice_id.clone());
         }
         carried
+    }
+
+    async fn recorded(&mut self, outbox: &mut Outbox, one: &Unsent, now: Micros) -> Result<(), BookError> {
+        reach("outbox-sent");
+        outbox.took(one, now).await?;
+        reach("outbox-recorded");
+        self.taken.remove(&one.notice_id);
+        Ok(())
     }
 
     fn failed(&mut self, one: &Unsent, why: &Undelivered) {
@@ -143,6 +174,7 @@ impl Sender {
 
     async fn has_turn(&mut self, outbox: &mut Outbox, clock: Clock) -> Result<bool, BookError> {
         let since = Instant::now();
+        outbox.look_again(clock()).await?;
         match self.turn.before(outbox.number(Number::Turn), since) {
             Before::Nothing => Ok(true),
             Before::Wait => Ok(false),
@@ -178,6 +210,22 @@ fn in_order(outbox: &Outbox) -> Vec<Unsent> {
     let mut all: Vec<Unsent> = outbox.unsent().cloned().collect();
     all.sort_by_key(|one| !(is_urgent(one) || one.thread.is_some() && urgent.contains(&one.thread)));
     all
+}
+
+impl Turn {
+    /// Takes it anew, again and again, while a message is under way.
+    async fn kept(&mut self, outbox: &Outbox, clock: Clock) -> Infallible {
+        loop {
+            tokio::time::sleep(RENEWED_AFTER).await;
+            let Some(mine) = self.number() else { continue };
+            let (since, next) = (Instant::now(), clock().0.max(mine + 1));
+            let renewed =
+                outbox.record(Vec::new(), &[(Number::Turn, Some(mine))], &[(Number::Turn, next)], clock()).await;
+            if matches!(renewed, Ok(Recorded::Done)) {
+                self.taken(next, since);
+            }
+        }
+    }
 }
 
 impl Outbox {

@@ -1,7 +1,7 @@
 //! Whose turn it is to send, where several servers could: a number in the table that names who has it. Pure.
 //!
 //! Nobody's clock is compared with anybody else's: a turn is over when its number has stood unchanged for so long that its
-//! holder, who changes it before every other message, must have died.
+//! holder, who changes it every ten seconds, must have died.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use credwatch_lake::fail_point::is_on;
 use tokio::time::Instant;
 
 /// Somebody else's number that has stood for so long is nobody's.
-const OVER_AFTER: Duration = Duration::from_secs(60);
-/// A turn is taken anew before a message when it is older than this.
-const RENEWED_AFTER: Duration = Duration::from_secs(10);
+const OVER_AFTER: Duration = Duration::from_secs(45);
+/// A turn is taken anew when it is older than this, also while a message is under way.
+pub(super) const RENEWED_AFTER: Duration = Duration::from_secs(10);
 /// Nobody's.
 pub(super) const FREE: i64 = 0;
 
@@ -25,7 +25,7 @@ pub(super) struct Turn {
 
 impl Default for Turn {
     fn default() -> Self {
-        let over_after = if is_on("outbox-short-turns") { Duration::from_secs(3) } else { OVER_AFTER };
+        let over_after = if is_on("outbox-short-turns") { Duration::from_secs(15) } else { OVER_AFTER };
         Self { mine: None, theirs: None, over_after }
     }
 }
@@ -77,6 +77,11 @@ impl Turn {
         (self.mine, self.theirs) = (Some((number, since)), None);
     }
 
+    /// One's own, as far as is known.
+    pub(super) fn number(&self) -> Option<i64> {
+        self.mine.map(|(number, _)| number)
+    }
+
     /// The number to give back, if it is still one's own.
     pub(super) fn given_back(&mut self) -> Option<i64> {
         self.mine.take().map(|(number, _)| number)
@@ -103,10 +108,10 @@ mod tests {
     fn somebody_elses_is_over_only_when_it_has_stood_for_long() {
         let (mut turn, start) = (Turn::default(), Instant::now());
         assert_eq!(turn.before(Some(5), start), Before::Wait);
-        assert_eq!(turn.before(Some(5), start + 59 * SECOND), Before::Wait);
-        assert_eq!(turn.before(Some(6), start + 60 * SECOND), Before::Wait, "its holder lives");
-        assert_eq!(turn.before(Some(6), start + 119 * SECOND), Before::Wait);
-        assert_eq!(turn.before(Some(6), start + 120 * SECOND), Before::Take(Some(6)));
+        assert_eq!(turn.before(Some(5), start + 44 * SECOND), Before::Wait);
+        assert_eq!(turn.before(Some(6), start + 45 * SECOND), Before::Wait, "its holder lives");
+        assert_eq!(turn.before(Some(6), start + 89 * SECOND), Before::Wait);
+        assert_eq!(turn.before(Some(6), start + 90 * SECOND), Before::Take(Some(6)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod answers;
 mod changes;
+pub mod checks;
 mod content;
 mod coverage;
 mod editions;
@@ -17,7 +18,7 @@ mod tests;
 mod week;
 
 use chrono_tz::Tz;
-use credwatch_detectors::{EngineError, detectors_in_force, outcomes, settings_in_force};
+use credwatch_detectors::{EngineError, InForce, Reached, detectors_in_force, outcomes, settings_in_force};
 use credwatch_lake::{Lake, LakeError, LakeSnapshot};
 use credwatch_query::{QueryError, Session, TenantScope};
 use credwatch_schemas::ids::OrgId;
@@ -29,7 +30,10 @@ use answers::{Bounds, SpanRow};
 use content::Known;
 use editions::{Edited, Editions};
 pub use editions::{EditionError, document};
-pub(crate) use routes::{__path_weekly, weekly};
+pub(crate) use routes::{
+    __path_compliance, __path_credentials, __path_offboarding, __path_readiness, __path_weekly, compliance,
+    credentials, offboarding, readiness, weekly,
+};
 pub use routes::{Format, rendered};
 pub use week::{NoWeek, Week};
 
@@ -48,6 +52,8 @@ pub enum ReportError {
     BeforeEverything { week: String, first: Micros },
     #[error("the week {0} lies beyond what a calendar holds")]
     Calendar(String),
+    #[error("nothing lies between {from} and {to}")]
+    Backwards { from: Micros, to: Micros },
     #[error("reading the lake")]
     Lake(#[from] LakeError),
     #[error("reading how detectors stand")]
@@ -106,11 +112,43 @@ impl Weekly<'_> {
 
     /// The zone of the weeks that a report made at this time is about.
     pub(crate) async fn zone_at(&self, time: Micros) -> Result<Tz, ReportError> {
-        let org = match self.session.scope() {
+        self.zone(self.org(), time).await
+    }
+
+    /// Whether all of a week is there.
+    pub(crate) async fn has_ended(&self, week: Week) -> Result<bool, ReportError> {
+        let span = self.span().await?;
+        match self.week(Some(week), self.org(), span).await {
+            Ok((_, _, has_ended)) => Ok(has_ended),
+            Err(ReportError::NotEnded { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Why a week is waited for.
+    pub(crate) async fn not_ended(&self, week: Week) -> ReportError {
+        let until = self.span().await.map_or(Micros(0), |span| self.until(span));
+        ReportError::NotEnded { week: week.to_string(), until }
+    }
+
+    /// Whether every detector of windows has judged all windows of a week.
+    pub(crate) async fn is_judged(&self, week: Week) -> Result<bool, ReportError> {
+        let zone = self.zone_at(week.ends(Tz::UTC).unwrap_or_default()).await?;
+        let bounds = bounds(week, zone)?;
+        let detectors = detectors_in_force(self.snapshot, bounds.to.plus(-1)).await?;
+        let is_judged = |one: &InForce| match one.window {
+            None => true,
+            Some(Reached::Nothing) => false,
+            Some(Reached::Until(until)) => until >= bounds.to,
+        };
+        Ok(detectors.iter().all(is_judged))
+    }
+
+    fn org(&self) -> Option<&OrgId> {
+        match self.session.scope() {
             TenantScope::Operator => None,
             TenantScope::Org(org) => Some(org),
-        };
-        self.zone(org, time).await
+        }
     }
 
     /// A week that there is something to say of, the zone that it begins and ends in, and whether all of it is there.
@@ -156,10 +194,7 @@ impl Weekly<'_> {
     async fn span(&self) -> Result<Span, ReportError> {
         let whole = Bounds { before: Micros(0), from: Micros(0), to: Micros(0) };
         let rows: Vec<SpanRow> = answers::rows(self.session, answers::SPAN, whole).await?;
-        let span = rows
-            .first()
-            .and_then(|row| Some(Span { first: row.first_time?, last: row.last_time?, data_seq: row.data_seq? }));
-        span.ok_or(ReportError::Nothing)
+        Span::of(&rows)
     }
 }
 
@@ -169,6 +204,15 @@ struct Span {
     first: Micros,
     last: Micros,
     data_seq: i64,
+}
+
+impl Span {
+    fn of(rows: &[SpanRow]) -> Result<Self, ReportError> {
+        let span = rows
+            .first()
+            .and_then(|row| Some(Self { first: row.first_time?, last: row.last_time?, data_seq: row.data_seq? }));
+        span.ok_or(ReportError::Nothing)
+    }
 }
 
 fn bounds(week: Week, zone: Tz) -> Result<Bounds, ReportError> {

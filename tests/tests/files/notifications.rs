@@ -355,22 +355,24 @@ fn a_report_comes_by_itself_once_an_edition_whoever_is_killed() {
     let files = format!("to = \"folder\"\nurl = {:?}\nformats = [\"html\", \"json\"]", text(&folder));
     configure(&program, &[report("mail", &mail), report("hook", &hook), report("files", &files)].concat());
     let mut victim = serve(&program, "victim", &[("FAILPOINTS", "outbox-short-turns=return;outbox-sent=return")]);
-    assert_eq!(victim.wait(PATIENCE * 2).code(), Some(KILLED));
+    assert_eq!(victim.wait(PATIENCE * 4).code(), Some(KILLED));
     let short = [("FAILPOINTS", "outbox-short-turns=return")];
     let mut servers = [serve(&program, "server-a", &short), serve(&program, "server-b", &short)];
     let sent = |edition: i64| {
         let statement = format!(
             "SELECT count(DISTINCT made.route) FROM notices made JOIN notices sent USING (notice_id) \
-             WHERE sent.what = 'sent' AND made.what = 'report' AND made.message LIKE '%\"edition\":{edition}}}'"
+             WHERE sent.what = 'sent' AND made.what = 'report' AND made.message LIKE '%\"edition\":{edition},%'"
         );
         program.number(&statement)
     };
-    until("the first edition is delivered", PATIENCE * 2, || (sent(1) == 3).then_some(()));
+    until("the first edition is delivered", PATIENCE * 4, || (sent(1) == 3).then_some(()));
     let hooks = people.heard("webhook");
     let ids: BTreeSet<String> = hooks.iter().map(id).collect();
-    assert!(ids.len() == 1 && hooks.len() <= 2, "{ids:?}");
+    // A run that begins in one week and ends in the next tells of both.
+    assert!((1..=2).contains(&ids.len()) && hooks.len() <= ids.len() + 1, "{ids:?}");
     servers.iter_mut().for_each(|server| assert!(server.stop().success()));
     let letters = people.heard("smtps");
+    assert!(hooks.len() + letters.len() <= 2 * ids.len() + 1, "one server was killed once, so one message came twice");
     let letter = letters.first().expect("a letter");
     assert!(letter["parts"]["text/html"].as_str().expect("a page").contains("<svg"), "{letter}");
     assert!(letter["subject"].as_str().expect("a subject").contains("2026-W"), "{letter}");
@@ -378,5 +380,5 @@ fn a_report_comes_by_itself_once_an_edition_whoever_is_killed() {
         let files = std::fs::read_dir(&folder).expect("the folder").flatten().map(|one| one.path());
         files.filter(|path| path.extension().is_some_and(|one| one == extension)).count()
     };
-    assert_eq!((document("html"), document("json")), (1, 1));
+    assert_eq!((document("html"), document("json")), (ids.len(), ids.len()));
 }

@@ -200,3 +200,79 @@ fn what_cannot_be_made_is_one_sentence_and_leaves_nothing_behind() {
     let rows = program.run(&["findings", "list", "--format", "html"]);
     assert!(rows.code == Some(2) && rows.stderr.contains("only reports"), "{}", rows.stderr);
 }
+
+/// Every answer can be checked by a stranger: its own statement gives each thing a verdict.
+#[test]
+fn each_answer_of_a_checklist_follows_from_the_statement_that_stands_beside_it() {
+    let program = fortnight();
+    for report in [
+        vec!["readiness"],
+        vec!["compliance", "--framework", "soc2"],
+        vec!["compliance", "--framework", "gdpr"],
+        vec!["compliance", "--framework", "hipaa"],
+        vec!["compliance", "--framework", "iso27001"],
+    ] {
+        let document: Value =
+            serde_json::from_str(&program.ok(&[&["report"], &report[..], &["--format", "json"]].concat()))
+                .expect("JSON");
+        for check in document["checks"].as_array().expect("checks") {
+            let name = check["check"].as_str().expect("a name");
+            let rows = program.rows(&["sql", "-c", check["evidence"].as_str().expect("a statement")]);
+            let count = |verdict: &str| rows.iter().filter(|row| row["verdict"] == verdict).count();
+            let said = |key: &str| usize::try_from(check[key].as_i64().expect("a count")).expect("not negative");
+            assert_eq!(
+                (count("for"), count("against"), count("unseen")),
+                (said("holds"), said("fails"), said("unseen")),
+                "{name}"
+            );
+            let answer = match (said("holds"), said("fails"), said("unseen")) {
+                (_, 1.., _) => "no",
+                (1.., 0, 0) => "yes",
+                _ => "not_observable",
+            };
+            assert_eq!(check["answer"], answer, "{name}");
+        }
+    }
+    let page = program.ok(&["report", "readiness"]);
+    for (check, answer) in
+        [("A1", "NO"), ("A3", "not observable"), ("C1", "NO"), ("C2", "yes"), ("D2", "yes"), ("D3", "not observable")]
+    {
+        assert!(page.contains(&format!("## {check}: {answer}")), "{check} is not {answer}: {page}");
+    }
+    let backwards =
+        program.run(&["report", "readiness", "--from", "2026-06-05T00:00:00Z", "--to", "2026-06-04T00:00:00Z"]);
+    assert!(backwards.code == Some(1) && backwards.stderr.contains("nothing lies between"), "{}", backwards.stderr);
+    let html = program.run(&["report", "readiness", "--format", "html"]);
+    assert_eq!(html.code, Some(2), "{}", html.stderr);
+}
+
+#[test]
+fn an_inventory_says_what_stops_and_a_stranger_stops_nothing() {
+    let program = fortnight();
+    let credentials = program.rows(&["report", "credentials"]);
+    let connections = program
+        .number("SELECT count(DISTINCT org_id || ' ' || connection_id) FROM events WHERE connection_id IS NOT NULL");
+    assert_eq!(i64::try_from(credentials.len()).expect("few"), connections);
+    let used = credentials.iter().find(|row| row["calls"].as_i64() > Some(0)).expect("one that is used");
+    assert!(
+        used["scopes"].is_string() && used["last_use"].is_string() && used["agents_that_stop"].is_string(),
+        "{used}"
+    );
+    let own = program.rows(&["report", "credentials", "--org", "org_2"]);
+    assert!(!own.is_empty() && own.iter().all(|row| row["org_id"] == "org_2") && own.len() < credentials.len());
+    let user = "SELECT max(user_id) AS user FROM events WHERE credential_class = 'per_user'";
+    let user = program.rows(&["sql", "-c", user])[0]["user"].as_str().map(str::to_owned);
+    if let Some(user) = user {
+        let stops = program.rows(&["report", "offboarding", &user]);
+        assert!(
+            stops.iter().any(|row| row["effect"].as_str().is_some_and(|effect| effect.starts_with("stops"))),
+            "{stops:?}"
+        );
+    }
+    let nobody = program.run(&["report", "offboarding", "usr'; DROP TABLE events"]);
+    assert!(
+        nobody.code == Some(0) && nobody.stdout.is_empty() && nobody.stderr.contains("no event names"),
+        "{}",
+        nobody.stderr
+    );
+}

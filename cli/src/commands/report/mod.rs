@@ -1,5 +1,6 @@
-//! `credwatch report weekly`: the report of a week, on stdout or whole into a file.
+//! `credwatch report ...`: the report of a week, on stdout or whole into a file; checklists; inventories.
 
+mod checks;
 mod paper;
 
 use std::io::Write;
@@ -9,15 +10,26 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use credwatch_query::{Limits, Session};
+use credwatch_schemas::checklist::Framework;
 use credwatch_schemas::weekly_report::WeeklyReport;
 use credwatch_server::reports::{Format as Shape, Weekly, rendered};
 
-use crate::args::{self, Format};
+use crate::args::{self, Format, Report};
 use crate::output;
 use crate::setting::Setting;
 use crate::wall_clock::now;
 
-pub(crate) async fn run(setting: &Setting, asked: &args::WeeklyReport, format: Format) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(setting: &Setting, asked: Report, format: Format) -> anyhow::Result<ExitCode> {
+    match asked {
+        Report::Weekly(asked) => weekly(setting, &asked, format).await,
+        Report::Readiness(between) => checks::checklist(setting, Framework::Readiness, &between, format).await,
+        Report::Compliance { framework, between } => checks::checklist(setting, framework, &between, format).await,
+        Report::Credentials => checks::credentials(setting).await,
+        Report::Offboarding { user } => checks::offboarding(setting, &user).await,
+    }
+}
+
+async fn weekly(setting: &Setting, asked: &args::WeeklyReport, format: Format) -> anyhow::Result<ExitCode> {
     let report = made(setting, asked).await?;
     let bytes = match format {
         Format::Table | Format::Md => rendered(&report, Shape::Md).into_bytes(),

@@ -1,5 +1,5 @@
-//! PagerDuty, by its Events API v2. A thread is an alert; what is critical in it is one of its own, because a pager that was
-//! acknowledged for something lesser would stay silent.
+//! PagerDuty, by its Events API v2. A thread is an alert; each message that tells something critical for the first time is one of
+//! its own, because a pager that was acknowledged for something before would stay silent.
 //!
 //! Only trouble triggers. That part of an alert was wrong is not an event that PagerDuty knows: the alert is resolved when
 //! nothing of it is left.
@@ -8,7 +8,7 @@ use credwatch_schemas::finding::Severity;
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 
-use crate::delivering::{Undelivered, good};
+use crate::delivering::{Undelivered, taken};
 use crate::notices::message::Message;
 use crate::outside::Outside;
 
@@ -37,20 +37,25 @@ impl PagerDuty {
     pub(super) async fn tell(&self, message: &Message) -> Result<(), Undelivered> {
         for event in events(message, &self.routing_key) {
             let request = self.client.post(self.url.clone()).header("content-type", "application/json");
-            good(request.body(event.to_string()).send().await).await?;
+            taken(request.body(event.to_string()).send().await).await?;
         }
         Ok(())
     }
 }
 
-/// None, one or two: to close an alert twice does no harm.
+/// None, one or several: to close an alert twice does no harm.
 fn events(message: &Message, routing_key: &str) -> Vec<Value> {
-    let (usual, urgent) = (message.thread.clone(), [&message.thread, "/critical"].concat());
+    let of = |finding: &str| [&message.thread, "/", finding].concat();
     match () {
-        () if message.is_trouble => {
-            vec![trigger(message, if message.is_urgent { &urgent } else { &usual }, routing_key)]
+        () if message.is_urgent && message.is_trouble => {
+            let worst = message.findings.first().map_or("", |one| one.finding_id.as_str());
+            vec![trigger(message, &of(worst), routing_key)]
         }
-        () if message.ends_thread => [usual, urgent].iter().map(|key| resolve(key, routing_key)).collect(),
+        () if message.is_trouble => vec![trigger(message, &message.thread, routing_key)],
+        () if message.ends_thread => {
+            let critical = message.were_critical.iter().map(|finding| of(finding.as_str()));
+            std::iter::once(message.thread.clone()).chain(critical).map(|key| resolve(&key, routing_key)).collect()
+        }
         () => Vec::new(),
     }
 }
@@ -93,5 +98,34 @@ fn severity(severity: Severity) -> &'static str {
         Severity::High => "error",
         Severity::Medium | Severity::Low => "warning",
         Severity::Info => "info",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use credwatch_schemas::ids::FindingId;
+    use credwatch_schemas::time::Micros;
+
+    use super::*;
+
+    fn keys(change: impl FnOnce(&mut Message)) -> Vec<(String, String)> {
+        let mut message = Message { thread: "t_1".into(), ..Message::of_a_test("r", Micros(0)) };
+        change(&mut message);
+        let text = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
+        events(&message, "k").iter().map(|event| (text(event, "event_action"), text(event, "dedup_key"))).collect()
+    }
+
+    #[test]
+    fn what_is_critical_rings_although_its_thread_was_acknowledged_and_all_of_it_is_closed_at_the_end() {
+        let pair = |action: &str, key: &str| (action.to_owned(), key.to_owned());
+        assert_eq!(keys(|_| {}), [pair("trigger", "t_1")]);
+        assert_eq!(keys(|message| message.is_urgent = true), [pair("trigger", "t_1/")]);
+        let ended = keys(|message| {
+            message.is_trouble = false;
+            message.were_critical = vec![FindingId::new("f_1"), FindingId::new("f_2")];
+        });
+        assert_eq!(ended, [pair("resolve", "t_1"), pair("resolve", "t_1/f_1"), pair("resolve", "t_1/f_2")]);
+        let part = keys(|message| (message.is_trouble, message.ends_thread) = (false, false));
+        assert_eq!(part, [], "that a part was wrong is no event");
     }
 }

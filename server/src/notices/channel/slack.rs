@@ -3,7 +3,7 @@
 use reqwest::{Client, Url};
 use serde_json::json;
 
-use crate::delivering::{Undelivered, good};
+use crate::delivering::{Undelivered, taken};
 use crate::notices::message::Message;
 use crate::outside::Outside;
 
@@ -32,30 +32,29 @@ impl Slack {
     }
 
     pub(super) async fn say(&self, text: &str) -> Result<(), Undelivered> {
-        self.post(&escaped(text)).await
+        self.post(&["`", &escaped(text), "`"].concat()).await
     }
 
     async fn post(&self, text: &str) -> Result<(), Undelivered> {
         let body = json!({"text": text, "unfurl_links": false, "unfurl_media": false}).to_string();
         let request = self.client.post(self.url.clone()).header("content-type", "application/json");
-        good(request.body(body).send().await).await.map(drop)
+        taken(request.body(body).send().await).await
     }
 }
 
-/// A heading, and the text as it is: within three backticks nothing is a link, a name or bold.
+/// A heading, and the text as it is: within backticks nothing is a link, a name or bold.
 fn shown(message: &Message) -> String {
     let mark = match (message.is_trouble, message.is_urgent) {
         (false, _) => ":white_check_mark:",
         (true, true) => ":rotating_light:",
         (true, false) => ":warning:",
     };
-    let title = escaped(&message.title);
-    let text = escaped(&message.text());
+    let (title, text) = (escaped(&message.title), escaped(&message.text()));
     let text: String = text.chars().take(LONGEST).collect();
-    format!("{mark} *{}* {title}\n```\n{text}\n```", message.severity)
+    format!("{mark} *{}* `{title}`\n```\n{text}\n```", message.severity)
 }
 
-/// What others wrote calls nobody and leads nowhere.
+/// What others wrote ends no backticks and calls nobody; what is copied from there is as it was.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for one in text.chars() {
@@ -64,7 +63,6 @@ fn escaped(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '`' => safe.push('\''),
-            '*' | '_' | '~' | '@' => safe.extend([one, '\u{2060}']),
             one => safe.push(one),
         }
     }
@@ -73,11 +71,17 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use credwatch_schemas::time::Micros;
+
     use super::*;
 
     #[test]
-    fn what_others_wrote_calls_nobody_and_leads_nowhere() {
-        assert_eq!(escaped("<!channel> <http://x|y> & `*`"), "&lt;!channel&gt; &lt;http://x|y&gt; &amp; '*\u{2060}'");
-        assert!(!escaped("@here @everyone").contains("@here"));
+    fn what_others_wrote_stands_in_backticks_that_it_cannot_end() {
+        assert_eq!(escaped("<!channel> ``` & f_1"), "&lt;!channel&gt; ''' &amp; f_1");
+        let mut message = Message::of_a_test("r", Micros(0));
+        message.title = "` <https://evil.example|here> @channel".to_owned();
+        let shown = shown(&message);
+        assert!(shown.starts_with(":warning: *info* `' &lt;https://evil.example|here&gt; @channel`\n```\n"), "{shown}");
+        assert_eq!(shown.matches('`').count(), 8);
     }
 }

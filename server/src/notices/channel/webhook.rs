@@ -4,7 +4,7 @@ use reqwest::{Client, Url};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::delivering::{Undelivered, good};
+use crate::delivering::{Undelivered, taken};
 use crate::notices::heartbeat::Alive;
 use crate::notices::message::Message;
 use crate::outside::Outside;
@@ -39,6 +39,6 @@ impl Webhook {
     async fn post(&self, kind: &str, id: &str, data: &impl Serialize) -> Result<(), Undelivered> {
         let body = json!({"type": kind, "data": data}).to_string().into_bytes();
         let request = self.client.post(self.url.clone()).header("content-type", "application/json");
-        good(self.signer.signed(request, id, body).send().await).await.map(drop)
+        taken(self.signer.signed(request, id, body).send().await).await
     }
 }

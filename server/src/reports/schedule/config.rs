@@ -87,7 +87,7 @@ impl Config {
             return Err("formats are for a folder: a webhook gets the document, a mail the page".to_owned());
         }
         match self.to {
-            Kind::Folder => Ok(To::Folder(Folder::new(&self.name, &self.url, &self.formats))),
+            Kind::Folder => Ok(To::Folder(Folder::new(&self.name, self.org.as_ref(), &self.url, &self.formats))),
             Kind::Webhook => Webhook::new(self.outside()?).map(To::Webhook),
             Kind::Email => Mailer::new(self.outside()?, self.from.as_deref(), &self.recipients).map(To::Email),
         }

@@ -10,8 +10,6 @@ use crate::reports::Week;
 
 /// Of a longer absence only the last weeks are made up for.
 const MOST_WEEKS: usize = 12;
-/// A schedule that is due more often is looked at from its last time back.
-const MOST_TIMES: usize = 1_000;
 
 /// Times at which something is due, as cron writes them, where somebody lives.
 #[derive(Debug, Clone)]
@@ -49,21 +47,21 @@ impl Times {
     pub(super) fn due(&self, handled: Micros, now: Micros) -> Option<Micros> {
         self.last(now).filter(|last| *last > handled)
     }
+}
 
-    /// The weeks that had ended at each time since then, each once, the oldest first.
-    pub(super) fn weeks(&self, handled: Micros, last: Micros, zone: Tz) -> Vec<Week> {
-        let mut times = vec![last];
-        let mut time = self.after(handled);
-        while let Some(one) = time.filter(|one| *one < last && times.len() < MOST_TIMES) {
-            times.push(one);
-            time = self.after(one);
+/// The weeks that have ended since then, and the last of them also where it was seen to: it may have changed. The oldest first.
+pub(super) fn weeks(handled: Micros, last: Micros, zone: Tz) -> Vec<Week> {
+    let Some(newest) = Week::ended_by(last, zone) else { return Vec::new() };
+    let seen_to = Week::ended_by(handled, zone);
+    let mut weeks = vec![newest];
+    while let Some(before) = weeks.last().and_then(|week| week.before()) {
+        if seen_to.is_none_or(|seen_to| before <= seen_to) || weeks.len() >= MOST_WEEKS {
+            break;
         }
-        let mut weeks: Vec<Week> = times.into_iter().filter_map(|time| Week::ended_by(time, zone)).collect();
-        weeks.sort();
-        weeks.dedup();
-        let too_many = weeks.len().saturating_sub(MOST_WEEKS);
-        weeks.split_off(too_many)
+        weeks.push(before);
     }
+    weeks.reverse();
+    weeks
 }
 
 #[cfg(test)]
@@ -80,8 +78,8 @@ mod tests {
         Times::parse(text, BERLIN).unwrap()
     }
 
-    fn weeks(text: &str, handled: &str, last: &str) -> Vec<String> {
-        times(text).weeks(time(handled), time(last), BERLIN).iter().map(ToString::to_string).collect()
+    fn ended(handled: &str, last: &str, zone: Tz) -> Vec<String> {
+        weeks(time(handled), time(last), zone).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -103,14 +101,19 @@ mod tests {
 
     #[test]
     fn every_week_that_was_missed_is_made_up_for_and_no_older_than_twelve() {
-        assert_eq!(weeks("0 7 * * 1", "2026-11-09T06:00:00Z", "2026-11-16T06:00:00Z"), ["2026-W46"]);
-        assert_eq!(
-            weeks("0 7 * * 1", "2026-11-02T06:00:00Z", "2026-11-23T06:00:00Z"),
-            ["2026-W45", "2026-W46", "2026-W47"]
-        );
-        let year = weeks("0 7 * * 1", "2025-11-03T06:00:00Z", "2026-11-16T06:00:00Z");
+        assert_eq!(ended("2026-11-09T06:00:00Z", "2026-11-16T06:00:00Z", BERLIN), ["2026-W46"]);
+        assert_eq!(ended("2026-11-02T06:00:00Z", "2026-11-23T06:00:00Z", BERLIN), ["2026-W45", "2026-W46", "2026-W47"]);
+        let year = ended("2025-11-03T06:00:00Z", "2026-11-16T06:00:00Z", BERLIN);
         assert_eq!((year.len(), year.last().unwrap().as_str()), (12, "2026-W46"));
-        assert_eq!(weeks("0 7 * * *", "2026-11-16T06:00:00Z", "2026-11-18T06:00:00Z"), ["2026-W46"], "each once");
+        assert_eq!(ended("2026-11-16T06:00:00Z", "2026-11-18T06:00:00Z", BERLIN), ["2026-W46"], "it may have changed");
+    }
+
+    #[test]
+    fn no_week_is_left_out_where_the_zone_of_the_schedule_is_not_that_of_the_org() {
+        // Four o'clock UTC is Sunday night there, until clocks go forward.
+        let new_york = Tz::America__New_York;
+        assert_eq!(ended("2026-02-23T04:00:00Z", "2026-03-02T04:00:00Z", new_york), ["2026-W08"]);
+        assert_eq!(ended("2026-03-02T04:00:00Z", "2026-03-09T04:00:00Z", new_york), ["2026-W09", "2026-W10"]);
     }
 
     #[test]

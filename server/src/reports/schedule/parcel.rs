@@ -6,10 +6,11 @@ use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::weekly_report::WeeklyReport;
 use reqwest::{Client, Url};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
-use crate::delivering::{Undelivered, good};
+use crate::delivering::{Undelivered, taken};
 use crate::mail::{Letter, Mailer};
 use crate::outside::Outside;
 use crate::reports::{Format, rendered};
@@ -24,40 +25,48 @@ pub(super) enum To {
 
 impl To {
     /// `Ok` once the other side has it. `id` is the same whenever this edition is sent.
-    pub(super) async fn deliver(&self, id: &str, report: &WeeklyReport) -> Result<(), Undelivered> {
+    pub(super) async fn deliver(&self, id: &str, report: &WeeklyReport, is_again: bool) -> Result<(), Undelivered> {
         match self {
             Self::Folder(folder) => folder.deliver(report).await,
             Self::Webhook(webhook) => webhook.deliver(id, report).await,
-            Self::Email(mailer) => by_mail(mailer, id, report).await,
+            Self::Email(mailer) => by_mail(mailer, id, (report, is_again)).await,
         }
     }
 }
 
 /// The page, and the same in words for who reads mail without pages.
-async fn by_mail(mailer: &Mailer, id: &str, report: &WeeklyReport) -> Result<(), Undelivered> {
+async fn by_mail(mailer: &Mailer, id: &str, (report, is_again): (&WeeklyReport, bool)) -> Result<(), Undelivered> {
     let (text, html) = (rendered(report, Format::Md), Some(rendered(report, Format::Html)));
-    mailer.send(&Letter { id, follows: None, subject: &subject(report), text, html }).await
+    mailer.send(&Letter { id, follows: None, subject: &subject(report, is_again), text, html }).await
 }
 
-fn subject(report: &WeeklyReport) -> String {
+fn subject(report: &WeeklyReport, is_again: bool) -> String {
     let whose = report.org_id.as_ref().map_or("all orgs", OrgId::as_str);
-    match report.edition {
-        1 => format!("credwatch: {} of {whose}", report.week),
-        edition => format!("credwatch: {} of {whose}, edition {edition}: what has changed", report.week),
+    match is_again {
+        false => format!("credwatch: {} of {whose}", report.week),
+        true => format!("credwatch: {} of {whose}, edition {}: what has changed", report.week, report.edition),
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Folder {
+    /// Of the schedule, and of its org.
     name: String,
     path: PathBuf,
     formats: Vec<Format>,
 }
 
 impl Folder {
-    pub(super) fn new(name: &str, path: &str, formats: &[Format]) -> Self {
+    pub(super) fn new(name: &str, org: Option<&OrgId>, path: &str, formats: &[Format]) -> Self {
         let formats = if formats.is_empty() { vec![Format::Html] } else { formats.to_vec() };
-        Self { name: name.to_owned(), path: Path::new(path).to_owned(), formats }
+        let is_plain = |one: char| one.is_ascii_alphanumeric() || matches!(one, '_' | '-');
+        let name = match org {
+            None => name.to_owned(),
+            Some(org) if org.as_str().chars().all(is_plain) => [name, ".", org.as_str()].concat(),
+            // An org's id may hold anything.
+            Some(org) => [name, ".", &hex::encode(&Sha256::digest(org.as_str())[..8])].concat(),
+        };
+        Self { name, path: Path::new(path).to_owned(), formats }
     }
 
     async fn deliver(&self, report: &WeeklyReport) -> Result<(), Undelivered> {
@@ -69,7 +78,8 @@ impl Folder {
         fs::create_dir_all(&self.path).await?;
         for format in &self.formats {
             let name = format!("{}.{}.{}.{}", self.name, report.week, report.edition, format.extension());
-            let half = self.path.join(format!(".{name}"));
+            // Of two who write it at once, each has a half of its own.
+            let half = self.path.join(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
             let mut file = fs::File::create(&half).await?;
             file.write_all(rendered(report, *format).as_bytes()).await?;
             // Without it, an error of the last write is kept for the next one, which never comes.
@@ -103,6 +113,6 @@ impl Webhook {
     async fn deliver(&self, id: &str, report: &WeeklyReport) -> Result<(), Undelivered> {
         let body = json!({"type": "credwatch.report", "data": report}).to_string().into_bytes();
         let request = self.client.post(self.url.clone()).header("content-type", "application/json");
-        good(self.signer.signed(request, id, body).send().await).await.map(drop)
+        taken(self.signer.signed(request, id, body).send().await).await
     }
 }

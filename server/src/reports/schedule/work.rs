@@ -8,13 +8,14 @@ use credwatch_lake::{Lake, LakeError};
 use credwatch_query::{Limits, QueryError, Session, TenantScope};
 use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::notice::{Notice, NoticeRow};
-use credwatch_schemas::time::Micros;
+use credwatch_schemas::time::{HOUR, MINUTE, Micros};
 use credwatch_schemas::weekly_report::{NAME, WeeklyReport};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::due::Times;
+use super::due::{Times, weeks};
 use super::parcel::To;
 use crate::access::Clock;
 use crate::book::BookError;
@@ -27,7 +28,11 @@ use crate::reports::{EditionError, ReportError, Week, Weekly};
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// A week that is not complete yet is asked for again after this long.
-const BETWEEN_TRIES: i64 = credwatch_schemas::time::MINUTE;
+const BETWEEN_TRIES: i64 = MINUTE;
+/// Detectors may take so long to judge a week that has ended; then it is told that they have not.
+const JUDGED_WITHIN: i64 = HOUR;
+/// A process makes one report at a time: each may take as much memory as a statement may.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// A schedule that is ready to work.
 #[derive(Debug)]
@@ -45,6 +50,15 @@ struct Parcel {
     org_id: Option<OrgId>,
     period: String,
     edition: i64,
+    /// This schedule has delivered an edition of that period before.
+    #[serde(default)]
+    is_again: bool,
+}
+
+impl Parcel {
+    fn is_of_the_same(&self, other: &Self) -> bool {
+        (&self.report, &self.org_id, &self.period) == (&other.report, &other.org_id, &other.period)
+    }
 }
 
 #[derive(Debug, Error)]
@@ -56,7 +70,9 @@ enum Stopped {
     #[error(transparent)]
     Query(#[from] QueryError),
     #[error("making the report of {week}")]
-    Report { week: String, source: ReportError },
+    Report { week: Week, source: ReportError },
+    #[error("detectors have not judged {0} yet")]
+    NotJudged(Week),
     #[error("finding the zone of the org")]
     Zone(#[source] ReportError),
 }
@@ -66,8 +82,14 @@ impl Schedule {
         &self.name
     }
 
-    /// Makes the last week that has ended and delivers it, now; nothing is recorded.
+    /// Gives a delivery up that the other side will never take. False: none of that id is unsent.
+    pub async fn skip(&self, lake: &Lake, notice_id: &str, now: Micros) -> Result<bool, BookError> {
+        Outbox::new(lake.clone(), &kept_as(self)).skip(notice_id, now).await
+    }
+
+    /// Makes the last week that has ended and delivers it, now; that it was delivered is not recorded.
     pub async fn test(&self, lake: &Lake, now: Micros) -> Result<(), String> {
+        let _one = ONE_AT_A_TIME.lock().await;
         let made = async {
             let snapshot = lake.snapshot().await?;
             let session = Session::open(&snapshot, self.scope.clone(), Limits::default())?;
@@ -75,31 +97,29 @@ impl Schedule {
         };
         let report = made.await.map_err(|error: ReportError| chain(&error))?;
         let id = id("n_", &[&self.name, "test", &now.to_string()]);
-        self.to.deliver(&id, &report).await.map_err(|why| why.to_string())
+        self.to.deliver(&id, &report, false).await.map_err(|why| why.to_string())
     }
 }
 
 /// Works until it is told to stop. What is made and not delivered by then is delivered by the next who starts.
 pub async fn deliver(schedule: Schedule, lake: Lake, board: Notifications, clock: Clock, stop: CancellationToken) {
     let mut work = Work::new(schedule, lake, board, clock);
-    loop {
-        let step = tokio::select! {
-            step = work.step() => step,
-            () = stop.cancelled() => return,
-        };
-        if let Err(why) = step {
+    // A step is not broken off: what is sent is recorded as sent before it ends.
+    while !stop.is_cancelled() {
+        if let Err(why) = work.step(&stop).await {
             work.board.failing(&work.schedule.name, Some(chain(&why)));
         }
-        tokio::select! {
-            () = tokio::time::sleep(BETWEEN_LOOKS) => {}
-            () = stop.cancelled() => return,
-        }
+        tokio::time::timeout(BETWEEN_LOOKS, stop.cancelled()).await.unwrap_or_default();
     }
 }
 
-/// A route of the same name is something else.
-fn kept_as(name: &str) -> String {
-    ["report/", name].concat()
+/// A route of the same name is something else, and so is the same schedule for another org.
+fn kept_as(schedule: &Schedule) -> String {
+    let org = match &schedule.scope {
+        TenantScope::Operator => String::new(),
+        TenantScope::Org(org) => ["@", org.as_str()].concat(),
+    };
+    ["report/", &schedule.name, &org].concat()
 }
 
 struct Work {
@@ -113,24 +133,18 @@ struct Work {
     known: BTreeSet<Parcel>,
     /// When what failed is tried again.
     again: Micros,
-}
-
-/// What came of a week.
-enum Made {
-    Edition(Box<WeeklyReport>),
-    /// There is nothing to say of it, and never will be.
-    Nothing,
-    NotYet(ReportError),
+    /// Since when something has been due.
+    due_since: Option<Micros>,
 }
 
 impl Work {
     fn new(schedule: Schedule, lake: Lake, board: Notifications, clock: Clock) -> Self {
-        let outbox = Outbox::new(lake.clone(), &kept_as(&schedule.name));
+        let outbox = Outbox::new(lake.clone(), &kept_as(&schedule));
         let (sender, known) = (Sender::default(), BTreeSet::new());
-        Self { schedule, lake, board, clock, outbox, sender, known, again: Micros(0) }
+        Self { schedule, lake, board, clock, outbox, sender, known, again: Micros(0), due_since: None }
     }
 
-    async fn step(&mut self) -> Result<(), Stopped> {
+    async fn step(&mut self, stop: &CancellationToken) -> Result<(), Stopped> {
         let now = (self.clock)();
         for row in self.outbox.refresh(now).await? {
             let parcel = row.message.as_deref().and_then(|message| serde_json::from_str(message).ok());
@@ -149,48 +163,54 @@ impl Work {
             self.again = now.plus(BETWEEN_TRIES);
         }
         // What was made is delivered also while something else cannot be.
-        self.send(made.is_ok() && now >= self.again).await?;
+        self.send(made.is_ok() && now >= self.again, stop).await?;
         made
     }
 
-    /// All weeks that are due. How far the schedule has come moves when each of them is made, or cannot be.
+    /// All weeks that are due, the oldest first, up to the first that is not complete. How far the schedule has come moves
+    /// with each of them.
     async fn make(&mut self, handled: Micros, last: Micros, now: Micros) -> Result<(), Stopped> {
+        let _one = ONE_AT_A_TIME.lock().await;
         let lake = self.lake.clone();
         let snapshot = lake.snapshot().await?;
         let session = Session::open(&snapshot, self.schedule.scope.clone(), Limits::default())?;
         let weekly = Weekly { lake: &lake, snapshot: &snapshot, session: &session };
         let zone = weekly.zone_at(last).await.map_err(Stopped::Zone)?;
-        let mut not_yet = None;
-        for week in self.schedule.times.weeks(handled, last, zone) {
-            match made(&weekly, week, now).await {
-                Made::Edition(report) => {
-                    if self.keep(&report, handled, now).await? == Recorded::Overtaken {
-                        // Another server is at it: look again what is left to do.
-                        return Ok(());
-                    }
-                }
-                Made::Nothing => {}
-                Made::NotYet(source) => not_yet = Some(Stopped::Report { week: week.to_string(), source }),
+        let since = *self.due_since.get_or_insert(now);
+        for week in weeks(handled, last, zone) {
+            let ends = week.ends(zone).unwrap_or(last);
+            let may_wait = now < since.plus(JUDGED_WITHIN);
+            let report = match made(&weekly, (week, may_wait), now).await? {
+                Some(report) => report,
+                None => continue,
+            };
+            // The next look begins behind it: this week had ended when the next one began.
+            if self.keep(&report, ends.max(handled).min(last), now).await? == Recorded::Overtaken {
+                // Another server is at it: look again what is left to do.
+                return Ok(());
             }
         }
-        match not_yet {
-            Some(why) => Err(why),
-            None => Ok(self.outbox.make(Vec::new(), last.0, now).await.map(drop)?),
-        }
+        let _whoever_was_first = self.outbox.make(Vec::new(), last.0, now).await?;
+        self.due_since = None;
+        Ok(())
     }
 
-    async fn keep(&mut self, report: &WeeklyReport, handled: Micros, now: Micros) -> Result<Recorded, Stopped> {
-        let parcel = Parcel {
+    async fn keep(&mut self, report: &WeeklyReport, position: Micros, now: Micros) -> Result<Recorded, Stopped> {
+        let mut parcel = Parcel {
             report: NAME.to_owned(),
             org_id: report.org_id.clone(),
             period: report.week.clone(),
             edition: report.edition,
+            is_again: false,
         };
-        if self.known.contains(&parcel) {
+        let known: Vec<i64> =
+            self.known.iter().filter(|one| one.is_of_the_same(&parcel)).map(|one| one.edition).collect();
+        if known.contains(&parcel.edition) {
             return Ok(Recorded::Done);
         }
-        let row = row(&self.schedule.name, &parcel, now);
-        let recorded = self.outbox.make(vec![row], handled.0, now).await?;
+        parcel.is_again = !known.is_empty();
+        let row = row(&self.schedule, &parcel, now);
+        let recorded = self.outbox.make(vec![row], position.0, now).await?;
         if recorded == Recorded::Done {
             self.known.insert(parcel);
             self.outbox.refresh(now).await?;
@@ -198,9 +218,9 @@ impl Work {
         Ok(recorded)
     }
 
-    async fn send(&mut self, is_well: bool) -> Result<(), Stopped> {
+    async fn send(&mut self, is_well: bool, stop: &CancellationToken) -> Result<(), Stopped> {
         let carrier = Postman { schedule: &self.schedule, editions: Editions::new(self.lake.clone()) };
-        let sent = self.sender.send(&mut self.outbox, &carrier, self.clock).await?;
+        let sent = self.sender.send(&mut self.outbox, &carrier, self.clock, stop).await?;
         let name = &self.schedule.name;
         self.board.write(name, |status| {
             status.unsent = self.outbox.unsent().count();
@@ -216,22 +236,34 @@ impl Work {
     }
 }
 
-async fn made(weekly: &Weekly<'_>, week: Week, now: Micros) -> Made {
-    match weekly.make(Some(week), now).await {
-        Ok(report) => Made::Edition(Box::new(report)),
-        Err(ReportError::Nothing | ReportError::BeforeEverything { .. } | ReportError::Calendar(_)) => Made::Nothing,
-        Err(error) => Made::NotYet(error),
+/// `None`: there is nothing to say of it, and never will be.
+async fn made(
+    weekly: &Weekly<'_>,
+    (week, may_wait): (Week, bool),
+    now: Micros,
+) -> Result<Option<WeeklyReport>, Stopped> {
+    let failed = |source| Stopped::Report { week, source };
+    match weekly.has_ended(week).await {
+        // What is told once is not taken back: a week of which more may come is waited for, whoever asks for it now.
+        Ok(false) => return Err(failed(weekly.not_ended(week).await)),
+        Ok(true) => {}
+        Err(ReportError::BeforeEverything { .. } | ReportError::Calendar(_)) => return Ok(None),
+        Err(error) => return Err(failed(error)),
     }
+    if may_wait && !weekly.is_judged(week).await.map_err(failed)? {
+        return Err(Stopped::NotJudged(week));
+    }
+    weekly.make(Some(week), now).await.map(Some).map_err(failed)
 }
 
-fn row(schedule: &str, parcel: &Parcel, now: Micros) -> NoticeRow {
+fn row(schedule: &Schedule, parcel: &Parcel, now: Micros) -> NoticeRow {
     let org = parcel.org_id.as_ref().map_or("", OrgId::as_str);
     let edition = parcel.edition.to_string();
     NoticeRow {
         route: kept_as(schedule),
-        notice_id: id("n_", &[schedule, &parcel.report, org, &parcel.period, &edition]),
+        notice_id: id("n_", &[&schedule.name, &parcel.report, org, &parcel.period, &edition]),
         what: Notice::Report,
-        thread: Some(id("t_", &[schedule, &parcel.report, org, &parcel.period])),
+        thread: Some(id("t_", &[&schedule.name, &parcel.report, org, &parcel.period])),
         org_id: parcel.org_id.clone(),
         finding_id: None,
         revision: None,
@@ -252,19 +284,20 @@ struct Postman<'a> {
 #[async_trait]
 impl Carrier for Postman<'_> {
     async fn carry(&self, unsent: &Unsent) -> Result<(), Undelivered> {
-        let report = self.report(unsent).await;
         let unread = |why| Undelivered { why, after: None, blames: Blames::Message };
-        self.schedule.to.deliver(&unsent.notice_id, &report.map_err(unread)?).await
+        let (report, is_again) = self.report(unsent).await.map_err(unread)?;
+        self.schedule.to.deliver(&unsent.notice_id, &report, is_again).await
     }
 }
 
 impl Postman<'_> {
-    async fn report(&self, unsent: &Unsent) -> Result<WeeklyReport, String> {
+    async fn report(&self, unsent: &Unsent) -> Result<(WeeklyReport, bool), String> {
         let parcel: Parcel = serde_json::from_str(&unsent.message).map_err(|error| error.to_string())?;
         let edited = Edited { org: parcel.org_id, report: NAME, period: parcel.period };
         let found = self.editions.edition(&edited, parcel.edition).await;
         let found = found.map_err(|error: EditionError| chain(&error))?;
-        found.ok_or_else(|| format!("edition {} of {} is not in the table reports", parcel.edition, edited.period))
+        let lost = || format!("edition {} of {} is not in the table reports", parcel.edition, edited.period);
+        Ok((found.ok_or_else(lost)?, parcel.is_again))
     }
 }
 
@@ -287,12 +320,27 @@ mod tests {
     }
 
     fn work(world: &World, folder: &Path, board: &Notifications) -> Work {
+        Work::new(schedule(folder), world.lake.clone(), board.clone(), monday)
+    }
+
+    fn schedule(folder: &Path) -> Schedule {
         let config = json!({
             "name": "monday", "report": "weekly", "schedule": "0 7 * * MON", "to": "folder", "url": folder,
             "formats": ["md", "json"],
         });
         let config: super::super::Config = serde_json::from_value(config).unwrap();
-        Work::new(config.schedule().unwrap(), world.lake.clone(), board.clone(), monday)
+        config.schedule().unwrap()
+    }
+
+    /// As if it had come so far by then.
+    async fn handled(work: &mut Work, time: &str) {
+        work.outbox.refresh(monday()).await.unwrap();
+        let time = Micros::parse(time).unwrap();
+        assert_eq!(work.outbox.make(Vec::new(), time.0, monday()).await.unwrap(), Recorded::Done);
+    }
+
+    async fn step(work: &mut Work) -> Result<(), String> {
+        work.step(&CancellationToken::new()).await.map_err(|why| chain(&why))
     }
 
     fn files(folder: &Path) -> Vec<String> {
@@ -305,29 +353,50 @@ mod tests {
     #[tokio::test]
     async fn what_was_missed_is_made_and_what_is_not_over_is_waited_for() {
         let (world, folder, board) = (World::new().await, tempfile::tempdir().unwrap(), Notifications::default());
+        world.heard_until("2026-06-10T00:00:00Z").await;
         let mut first = work(&world, folder.path(), &board);
-        let three_weeks_ago = Micros::parse("2026-05-25T00:00:00Z").unwrap();
-        first.outbox.refresh(monday()).await.unwrap();
-        assert_eq!(first.outbox.make(Vec::new(), three_weeks_ago.0, monday()).await.unwrap(), Recorded::Done);
-        let waits = first.step().await.unwrap_err();
-        assert!(chain(&waits).contains("2026-W24 has not ended yet"), "{}", chain(&waits));
+        handled(&mut first, "2026-05-25T00:00:00Z").await;
+        let waits = step(&mut first).await.unwrap_err();
+        assert!(waits.contains("2026-W24 has not ended yet"), "{waits}");
         assert_eq!(files(folder.path()), ["monday.2026-W23.1.json", "monday.2026-W23.1.md"]);
-        // Another process goes on from there: what was delivered is not delivered again, what has changed is.
+        // Another process goes on from there: what was delivered is not delivered again.
         std::fs::remove_file(folder.path().join("monday.2026-W23.1.md")).unwrap();
-        assert!(work(&world, folder.path(), &board).step().await.is_err());
-        assert_eq!(files(folder.path()), ["monday.2026-W23.1.json"]);
         let raised = to_batch(&FINDINGS, &[finding("f_w", 1_780_304_400)]).unwrap();
         commit(&world.lake, TableName::Findings, raised).await;
-        assert!(work(&world, folder.path(), &board).step().await.is_err());
-        assert_eq!(files(folder.path()), ["monday.2026-W23.1.json", "monday.2026-W23.2.json", "monday.2026-W23.2.md"]);
+        assert!(step(&mut work(&world, folder.path(), &board)).await.is_err());
+        assert_eq!(files(folder.path()), ["monday.2026-W23.1.json"], "nor made again while W24 is waited for");
+        world.heard_until("2026-06-16T00:00:00Z").await;
+        step(&mut work(&world, folder.path(), &board)).await.unwrap();
+        assert_eq!(files(folder.path()), ["monday.2026-W23.1.json", "monday.2026-W24.1.json", "monday.2026-W24.1.md"]);
+    }
+
+    #[tokio::test]
+    async fn the_last_week_is_delivered_again_when_it_has_changed_and_another_org_knows_nothing_of_it() {
+        let (world, folder, board) = (World::new().await, tempfile::tempdir().unwrap(), Notifications::default());
+        world.heard_until("2026-06-16T00:00:00Z").await;
+        let mut first = work(&world, folder.path(), &board);
+        handled(&mut first, "2026-06-08T08:00:00Z").await;
+        step(&mut first).await.unwrap();
+        let raised = to_batch(&FINDINGS, &[finding("f_w", 1_781_000_000)]).unwrap();
+        commit(&world.lake, TableName::Findings, raised).await;
+        handled(&mut first, "2026-06-15T00:00:00Z").await;
+        step(&mut first).await.unwrap();
+        assert_eq!(
+            files(folder.path()),
+            ["monday.2026-W24.1.json", "monday.2026-W24.1.md", "monday.2026-W24.2.json", "monday.2026-W24.2.md"]
+        );
+        let of_org = Schedule { scope: TenantScope::Org(OrgId::new("org_a")), ..schedule(folder.path()) };
+        let mut other = Work::new(of_org, world.lake.clone(), board, monday);
+        other.outbox.refresh(monday()).await.unwrap();
+        assert_eq!((other.outbox.number(Number::Position), other.outbox.unsent().count()), (None, 0));
     }
 
     #[tokio::test]
     async fn a_new_schedule_begins_with_the_next_time_that_comes() {
         let (world, folder, board) = (World::new().await, tempfile::tempdir().unwrap(), Notifications::default());
         let mut first = work(&world, folder.path(), &board);
-        first.step().await.unwrap();
-        first.step().await.unwrap();
+        step(&mut first).await.unwrap();
+        step(&mut first).await.unwrap();
         assert_eq!(first.outbox.number(Number::Position), Some(monday().0));
         assert!(files(folder.path()).is_empty());
     }

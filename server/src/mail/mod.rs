@@ -3,8 +3,11 @@
 //! `smtps://` begins with TLS, `smtp://` insists on STARTTLS; `smtp+clear://` is for a relay that the configuration lists by
 //! its address. A server that takes part of the recipients has not taken the message.
 
+mod careful;
+
 use std::time::Duration;
 
+use careful::Careful;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -12,12 +15,14 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParam
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
 use reqwest::Url;
+use tokio::time::timeout;
 
 use crate::delivering::{Blames, Undelivered};
 use crate::outbound::Outbound;
 use crate::outside::Outside;
 
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+const CONNECTED_WITHIN: Duration = Duration::from_secs(15);
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 /// What a header may be long.
 const LONGEST_SUBJECT: usize = 200;
 
@@ -84,7 +89,7 @@ impl Mailer {
         match sent {
             Ok(_) => {
                 // It was taken; whether the other side says good-bye changes nothing.
-                drop(connection.quit().await);
+                drop(timeout(GOODBYE_WITHIN, connection.quit()).await);
                 Ok(())
             }
             // Of the codes of refusal these are about what was sent and not about who sends or to whom.
@@ -99,8 +104,18 @@ impl Mailer {
         let addresses = self.outbound.resolve(&self.host, self.port).await?;
         let (hello, tls) = (ClientId::Domain("credwatch".to_owned()), self.tls()?);
         let first = tls.clone().filter(|_| self.security == Security::Tls);
-        let connected =
-            AsyncSmtpConnection::connect_tokio1(addresses.as_slice(), Some(ANSWER_WITHIN), &hello, first, None).await;
+        let connected = match first {
+            Some(tls) => {
+                let limit = Some(CONNECTED_WITHIN);
+                AsyncSmtpConnection::connect_tokio1(addresses.as_slice(), limit, &hello, Some(tls), None).await
+            }
+            None => {
+                let stream = timeout(CONNECTED_WITHIN, Careful::connect(&addresses)).await;
+                let stream = stream.map_err(|_| "it cannot be reached".to_owned())?;
+                let stream = stream.map_err(|error| format!("connecting: {error}"))?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello).await
+            }
+        };
         let mut connection = connected.map_err(|error| said(&error))?;
         if let Some(tls) = tls.filter(|_| self.security == Security::StartTls) {
             connection.starttls(tls, &hello).await.map_err(|error| said(&error))?;
