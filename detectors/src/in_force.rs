@@ -28,6 +28,8 @@ pub struct InForce {
     pub data_seq: i64,
     /// For a detector of windows: the end of the last one that it has judged.
     pub window: Option<Reached>,
+    /// How long its windows are, in microseconds.
+    pub every: Option<i64>,
 }
 
 /// How far the windows of a detector are judged.
@@ -74,9 +76,13 @@ fn in_force(snapshot: &LakeSnapshot, id: DetectorId, file: &Definition) -> InFor
             Some(until.map_or(Reached::Nothing, |until| Reached::Until(Micros(until))))
         }
     };
+    let every = match file.judged {
+        Judged::Eager => None,
+        Judged::Every(span) => Some(span.micros()),
+    };
     let data_seq = transaction(&judged_key(&id)).unwrap_or(0);
     let next_step = file.next_step.clone();
-    InForce { title: file.title.clone(), next_step, warm_up, false_findings, data_seq, window, id }
+    InForce { title: file.title.clone(), next_step, warm_up, false_findings, data_seq, window, every, id }
 }
 
 /// Every org's settings as they hold at an event time.

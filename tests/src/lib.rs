@@ -6,8 +6,10 @@
 
 pub mod asked;
 pub mod broker;
+pub mod certificates;
 pub mod guarded;
 pub mod oracle;
+pub mod people;
 pub mod program;
 pub mod records;
 pub mod token_endpoint;

@@ -33,7 +33,10 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let format = arguments.common.format;
     if output::of_rows(format).is_none() && !is_page(&arguments.command, format) {
-        return Err(misuse("only the weekly report is written as md, html or pdf, and checklists as md").into());
+        return Err(misuse(
+            "only reports are written as md, html or pdf: the one of a week as any of them, checklists as md",
+        )
+        .into());
     }
     match arguments.command {
         Command::Report(asked) => report::run(&setting, asked, format).await,

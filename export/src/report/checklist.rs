@@ -4,6 +4,7 @@ use credwatch_schemas::checklist::{Answer, Check, Checklist, Framework};
 use credwatch_schemas::ids::OrgId;
 
 use super::csv::cell;
+use super::markdown::code;
 use super::words::{time, visible};
 
 pub fn checklist_markdown(checklist: &Checklist) -> String {
@@ -52,7 +53,7 @@ fn explained(check: &Check) -> String {
     let mut text = format!("\n## {}: {}\n\n", visible(&check.check), word(check.answer));
     text.push_str(&format!("{}\n\n", check.question));
     if let Some(example) = &check.example {
-        text.push_str(&format!("Fails for {}, such as {}.\n\n", check.fails, visible(example)));
+        text.push_str(&format!("Fails for {}, such as {}.\n\n", check.fails, code(example)));
     }
     if check.unseen > 0 || check.answer == Answer::NotObservable {
         text.push_str(&format!("Not seen ({}): {}.\n\n", check.unseen, check.unseen_because));

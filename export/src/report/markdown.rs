@@ -261,7 +261,7 @@ fn agent(report: &WeeklyReport, org: Option<&OrgId>, agent: Option<&str>) -> Str
 }
 
 /// A name as it is: nothing in it is Markdown, and nothing moves the cursor of a terminal.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = visible(text).replace('|', "\\|");
     let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

@@ -6,7 +6,7 @@
 //! | `record_id(source, org_id, event_id, content_hash)` | the id of an accepted event; source and org may be NULL |
 //! | `window_start(time, micros)` | start of the epoch-aligned window of that length |
 //! | `host_kind(host)` | `metadata`, `loopback`, `link_local`, `private`, `ip_literal` or `name` |
-//! | `step_orgs(steps)`, `step_connections(steps)` | that field of every pipeline step, as a list |
+//! | `step_names(steps)`, `step_outcomes`, `step_orgs`, `step_connections` | that field of every pipeline step, as a list |
 //! | `poisson_upper_tail(k, mean)` | P(X >= k) |
 //! | `negative_binomial_upper_tail(k, mean, dispersion)`, `.._lower_tail` | P(X >= k), P(X <= k); variance = mean + dispersion * mean^2 |
 //! | `binomial_upper_tail(k, n, p)` | P(X >= k) |
@@ -58,6 +58,8 @@ pub fn functions() -> Vec<Function> {
         scalar(ScalarUDF::new_from_impl(record_id::RecordIdOf::new())),
         scalar(ScalarUDF::new_from_impl(window_start::WindowStart::new())),
         scalar(ScalarUDF::new_from_impl(host_kind::HostKind::new())),
+        scalar(ScalarUDF::new_from_impl(steps::StepField::names())),
+        scalar(ScalarUDF::new_from_impl(steps::StepField::outcomes())),
         scalar(ScalarUDF::new_from_impl(steps::StepField::orgs())),
         scalar(ScalarUDF::new_from_impl(steps::StepField::connections())),
         Function::Aggregate(Arc::new(AggregateUDF::new_from_impl(benjamini_hochberg::BenjaminiHochberg::new()))),

@@ -1,5 +1,5 @@
-//! `step_orgs(steps)` and `step_connections(steps)`: one field of every pipeline step, as a list in the order of the
-//! steps. SQL can look into a list of texts, but not into a list of records.
+//! `step_names(steps)`, `step_outcomes`, `step_orgs` and `step_connections`: one field of every pipeline step, as a list in the
+//! order of the steps. SQL can look into a list of texts, but not into a list of records.
 
 use std::sync::Arc;
 
@@ -18,6 +18,14 @@ pub(super) struct StepField {
 }
 
 impl StepField {
+    pub(super) fn names() -> Self {
+        Self { name: "step_names", field: "name", signature: Signature::any(1, Volatility::Immutable) }
+    }
+
+    pub(super) fn outcomes() -> Self {
+        Self { name: "step_outcomes", field: "outcome", signature: Signature::any(1, Volatility::Immutable) }
+    }
+
     pub(super) fn orgs() -> Self {
         Self { name: "step_orgs", field: "org_id", signature: Signature::any(1, Volatility::Immutable) }
     }

@@ -134,6 +134,9 @@ fn caught_up(watermark: Option<Micros>, detectors: &[InForce], seen: Option<i64>
     for detector in detectors {
         match detector.window {
             Some(Reached::Nothing) => return Err(Silent::NotJudged(detector.id.to_string())),
+            // Before its next window is over there is nothing to judge.
+            Some(Reached::Until(until))
+                if watermark.is_some_and(|now| until.plus(detector.every.unwrap_or(0)) > now) => {}
             Some(Reached::Until(until)) => least = least.min(until),
             None => {}
         }
@@ -171,6 +174,7 @@ mod tests {
             false_findings: None,
             data_seq,
             window,
+            every: Some(2),
         }
     }
 
@@ -180,6 +184,7 @@ mod tests {
         let time = |watermark, seen| caught_up(watermark, &[eager.clone(), windowed.clone()], seen).ok();
         assert_eq!(time(Some(Micros(9)), Some(7)), Some(Micros(5)));
         assert_eq!(time(Some(Micros(3)), None), Some(Micros(3)));
+        assert_eq!(time(Some(Micros(6)), None), Some(Micros(6)), "its next window is not over");
         assert_eq!(time(None, None), None, "without a clock nobody knows");
         assert_eq!(time(Some(Micros(9)), Some(8)), None, "what came before the last look is not judged");
     }

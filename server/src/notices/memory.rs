@@ -80,6 +80,11 @@ impl Memory {
     }
 
     fn record_finding(&mut self, finding: &FindingId, row: &NoticeRow) {
+        if row.what == Notice::GivenUp {
+            // Nobody was told after all: should it come back, it is new.
+            self.told.remove(finding);
+            return;
+        }
         let (Some(revision), Some(severity), Some(status), Some(thread)) =
             (row.revision, row.severity, row.status, &row.thread)
         else {
@@ -122,6 +127,7 @@ impl Memory {
         let told = &self.told;
         let waits = |thread: &String| waiting.keys().any(|id| told.get(id).is_some_and(|told| told.thread == *thread));
         self.threads.retain(|id, thread| thread.last > oldest || waits(id));
+        self.looked_up.clear();
         self.hours.retain(|hour, _| *hour > hour_of(now.plus(-DAY)));
     }
 

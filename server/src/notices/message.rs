@@ -47,6 +47,8 @@ pub struct Message {
     pub is_trouble: bool,
     /// Whether something critical is told for the first time.
     pub is_urgent: bool,
+    /// The worst of what is told as critical for the first time.
+    pub rings: Option<FindingId>,
     /// Nothing in the thread is trouble any more.
     pub ends_thread: bool,
     /// Where it ends: what was told in it as critical, at most a hundred.
@@ -118,8 +120,7 @@ impl Message {
         let orgs: BTreeSet<_> = planned.telling.iter().map(|one| &one.brief.org_id).collect();
         let org_id = orgs.first().filter(|_| orgs.len() == 1).and_then(|org| (*org).clone());
         let is_trouble = planned.telling.iter().any(|one| one.news.is_trouble() && one.brief.status == Status::Open);
-        let is_urgent =
-            planned.telling.iter().any(|one| one.news.is_first() && one.brief.severity == Severity::Critical);
+        let rings = planned.telling.iter().find(|one| one.news.is_first() && one.brief.severity == Severity::Critical);
         Some(Self {
             notice_id: notice_id(planned, rules),
             route: rules.route.clone(),
@@ -135,7 +136,8 @@ impl Message {
             next_step: words.next_steps.get(&worst.brief.detector_id).cloned().filter(|_| is_trouble),
             link: words.link(&worst.brief.finding_id),
             is_trouble,
-            is_urgent,
+            is_urgent: rings.is_some(),
+            rings: rings.map(|one| one.brief.finding_id.clone()),
             ends_thread: planned.ends_thread,
             were_critical: planned.were_critical.clone(),
             made_time: now,
@@ -161,6 +163,7 @@ impl Message {
             link: "credwatch notify test".to_owned(),
             is_trouble: true,
             is_urgent: false,
+            rings: None,
             ends_thread: true,
             were_critical: Vec::new(),
             made_time: now,

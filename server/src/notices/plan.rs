@@ -183,19 +183,19 @@ fn verdict(rules: &Rules, memory: &Memory, group: &Group<'_>, counted: usize, no
     if memory.messages_in(of_now) + counted >= rules.most_per_hour { Verdict::Later } else { Verdict::Now }
 }
 
+/// Of a group, when the first of it is due; what comes and goes delays nothing but itself.
 fn due(rules: &Rules, memory: &Memory, group: &Group<'_>) -> Micros {
-    let since = since(&group.telling);
     if is_urgent(&group.telling) {
-        return since;
+        return since(&group.telling);
     }
-    let times = group.telling.iter().filter(|one| !one.news.is_first());
-    let times = times.filter_map(|one| memory.told(&one.brief.finding_id)).map(|told| told.times).max();
-    let doublings = times.unwrap_or(1).saturating_sub(1).min(MOST_DOUBLINGS);
-    let waited = since.plus(rules.group_wait);
-    match memory.thread(&group.thread) {
-        Some(thread) => waited.max(thread.last.plus(rules.group_interval << doublings)),
-        None => waited,
-    }
+    let last = memory.thread(&group.thread).map(|thread| thread.last);
+    let of = |one: &&Waiting| {
+        let times = memory.told(&one.brief.finding_id).filter(|_| !one.news.is_first()).map_or(1, |told| told.times);
+        let doublings = times.saturating_sub(1).min(MOST_DOUBLINGS);
+        let waited = one.since.plus(rules.group_wait);
+        last.map_or(waited, |last| waited.max(last.plus(rules.group_interval << doublings)))
+    };
+    group.telling.iter().map(of).min().unwrap_or_default()
 }
 
 fn since(telling: &[&Waiting]) -> Micros {

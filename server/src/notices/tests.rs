@@ -342,3 +342,40 @@ fn a_message_says_what_since_when_who_and_what_to_do() {
          Next: Ask who added it.\n"
     );
 }
+
+#[test]
+fn what_nobody_was_told_after_all_is_new_when_it_comes_back() {
+    let mut route = Played::by(|_| {});
+    route.hear("f_1", 1, severity(Severity::Critical));
+    let told = route.told(MINUTE);
+    route.hear("f_1", 2, status(Status::Withdrawn));
+    assert_eq!(whats(&route.told(HOUR)), [Notice::Correction]);
+    // The page was never taken, and is given up.
+    let page = route.rows.iter().find(|row| row.notice_id == told[0].notice_id && row.finding_id.is_some()).unwrap();
+    route.memory.record(&NoticeRow { what: Notice::GivenUp, message: None, ..page.clone() });
+    route.hear("f_1", 3, severity(Severity::Critical));
+    let again = route.told(5 * SECOND);
+    assert!(whats(&again) == [Notice::Finding] || again[0].is_urgent, "{again:?}");
+}
+
+#[test]
+fn one_that_comes_and_goes_does_not_hold_up_the_rest_of_its_thread() {
+    let mut route = Played::by(|_| {});
+    route.hear("f_flapping", 1, of_agent("a"));
+    route.hear("f_other", 1, of_agent("a"));
+    route.told(MINUTE);
+    for revision in 2..40 {
+        let now = if revision % 2 == 1 { Status::Open } else { Status::Withdrawn };
+        route.hear("f_flapping", revision, |one| {
+            of_agent("a")(one);
+            one.status = now;
+        });
+        route.told(20 * MINUTE);
+    }
+    route.hear("f_other", 2, |one| {
+        of_agent("a")(one);
+        one.status = Status::Withdrawn;
+    });
+    let told = route.told(10 * MINUTE);
+    assert!(told.iter().any(|one| one.findings.iter().any(|one| one.finding_id.as_str() == "f_other")), "{told:?}");
+}

@@ -264,9 +264,9 @@ impl Work {
                 && !one.findings.is_empty()
                 && one.findings.iter().all(is_back)
         };
-        let stale: Vec<String> = self.outbox.unsent().filter(stale).map(|one| one.notice_id.clone()).collect();
-        for id in stale {
-            self.outbox.give_up(&id, now).await?;
+        let stale: Vec<Unsent> = self.outbox.unsent().filter(stale).cloned().collect();
+        for one in stale {
+            self.outbox.give_up(&one.notice_id, &one.findings, now).await?;
         }
         Ok(())
     }

@@ -240,14 +240,22 @@ impl Outbox {
         self.refresh(now).await?;
         let is_there = self.unsent().any(|one| one.notice_id == notice_id);
         if is_there {
-            self.give_up(notice_id, now).await?;
+            self.give_up(notice_id, &[], now).await?;
         }
         Ok(is_there)
     }
 
-    /// It is tried no longer: nobody will ever take it, or what it says is no longer so.
-    pub(crate) async fn give_up(&mut self, notice_id: &str, now: Micros) -> Result<(), BookError> {
-        self.book.record(&self.row(Notice::GivenUp, notice_id, now), now).await?;
+    /// It is tried no longer: nobody will ever take it, or what it says is no longer so. Of these findings nobody was told.
+    pub(crate) async fn give_up(
+        &mut self,
+        notice_id: &str,
+        untold: &[FindingId],
+        now: Micros,
+    ) -> Result<(), BookError> {
+        let row = self.row(Notice::GivenUp, notice_id, now);
+        let of = |id: &FindingId| NoticeRow { finding_id: Some(id.clone()), ..row.clone() };
+        let rows = std::iter::once(row.clone()).chain(untold.iter().map(of)).collect();
+        let _nothing_was_expected = self.record(rows, &[], &[], now).await?;
         self.unsent.retain(|_, one| one.notice_id != notice_id);
         Ok(())
     }

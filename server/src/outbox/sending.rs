@@ -181,21 +181,23 @@ impl Sender {
             Before::Take(from) => {
                 // A number that was never there before.
                 let mine = clock().0.max(from.unwrap_or(FREE) + 1);
+                self.turn.asks_for(mine);
                 let taken =
                     outbox.record(Vec::new(), &[(Number::Turn, from)], &[(Number::Turn, mine)], clock()).await?;
-                outbox.look_again(clock()).await?;
                 if taken == Recorded::Done {
                     self.turn.taken(mine, since);
                 }
+                outbox.look_again(clock()).await?;
                 Ok(taken == Recorded::Done && outbox.number(Number::Turn) == Some(mine))
             }
         }
     }
 
     async fn give_back(&mut self, outbox: &mut Outbox, now: Micros) -> Result<(), BookError> {
-        let Some(mine) = self.turn.given_back() else { return Ok(()) };
+        let Some(mine) = self.turn.number() else { return Ok(()) };
         // Who has taken it meanwhile keeps it.
         let given = outbox.record(Vec::new(), &[(Number::Turn, Some(mine))], &[(Number::Turn, FREE)], now).await?;
+        self.turn.is_over();
         if given == Recorded::Overtaken {
             tracing::warn!(route = outbox.route, "another server took over sending: this one was away for too long");
         }
@@ -219,6 +221,7 @@ impl Turn {
             tokio::time::sleep(RENEWED_AFTER).await;
             let Some(mine) = self.number() else { continue };
             let (since, next) = (Instant::now(), clock().0.max(mine + 1));
+            self.asks_for(next);
             let renewed =
                 outbox.record(Vec::new(), &[(Number::Turn, Some(mine))], &[(Number::Turn, next)], clock()).await;
             if matches!(renewed, Ok(Recorded::Done)) {

@@ -20,13 +20,15 @@ pub(super) const FREE: i64 = 0;
 pub(super) struct Turn {
     mine: Option<(i64, Instant)>,
     theirs: Option<(i64, Instant)>,
+    /// A number that was asked for, and of which nobody knows whether it was given.
+    asked: Option<i64>,
     over_after: Duration,
 }
 
 impl Default for Turn {
     fn default() -> Self {
         let over_after = if is_on("outbox-short-turns") { Duration::from_secs(15) } else { OVER_AFTER };
-        Self { mine: None, theirs: None, over_after }
+        Self { mine: None, theirs: None, asked: None, over_after }
     }
 }
 
@@ -51,6 +53,7 @@ impl Turn {
                 Before::Take(stands)
             }
             (_, None | Some(FREE)) => Before::Take(stands),
+            (_, Some(number)) if self.asked == Some(number) => Before::Take(stands),
             (_, Some(number)) => self.watch(number, now),
         }
     }
@@ -72,6 +75,11 @@ impl Turn {
         }
     }
 
+    /// Before it is tried: should the answer be lost, the number is known again.
+    pub(super) fn asks_for(&mut self, number: i64) {
+        self.asked = Some(number);
+    }
+
     /// `since` is from before it was asked for.
     pub(super) fn taken(&mut self, number: i64, since: Instant) {
         (self.mine, self.theirs) = (Some((number, since)), None);
@@ -82,9 +90,9 @@ impl Turn {
         self.mine.map(|(number, _)| number)
     }
 
-    /// The number to give back, if it is still one's own.
-    pub(super) fn given_back(&mut self) -> Option<i64> {
-        self.mine.take().map(|(number, _)| number)
+    /// It was given back, or somebody else has it.
+    pub(super) fn is_over(&mut self) {
+        self.mine = None;
     }
 }
 
@@ -119,6 +127,14 @@ mod tests {
         let (mut turn, start) = (Turn::default(), Instant::now());
         turn.taken(7, start);
         assert_eq!(turn.before(Some(8), start + SECOND), Before::Wait);
-        assert_eq!(turn.given_back(), None);
+        assert_eq!(turn.number(), None);
+    }
+
+    #[test]
+    fn a_number_whose_answer_was_lost_is_known_again() {
+        let (mut turn, start) = (Turn::default(), Instant::now());
+        turn.asks_for(7);
+        assert_eq!(turn.before(Some(7), start), Before::Take(Some(7)));
+        assert_eq!(turn.before(Some(8), start), Before::Wait);
     }
 }

@@ -160,6 +160,7 @@ mod tests {
             false_findings: None,
             data_seq,
             window,
+            every: None,
         }
     }
 

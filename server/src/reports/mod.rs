@@ -139,7 +139,7 @@ impl Weekly<'_> {
         let is_judged = |one: &InForce| match one.window {
             None => true,
             Some(Reached::Nothing) => false,
-            Some(Reached::Until(until)) => until >= bounds.to,
+            Some(Reached::Until(until)) => until.plus(one.every.unwrap_or(0)) > bounds.to || until >= bounds.to,
         };
         Ok(detectors.iter().all(is_judged))
     }

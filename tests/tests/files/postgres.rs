@@ -4,12 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use credwatch_tests::certificates::certify;
 use credwatch_tests::guarded::Guarded;
 use credwatch_tests::program::Program;
 use credwatch_tests::records::event;
 use credwatch_tests::waiting::until;
 
-use crate::access::{PATIENCE, certify, text};
+use crate::access::{PATIENCE, text};
 
 /// A lake with an event of each of two orgs, and a server beyond loopback.
 pub(crate) struct World {

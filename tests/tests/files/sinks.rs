@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use credwatch_tests::certificates::certify;
 use credwatch_tests::guarded::Guarded;
 use credwatch_tests::waiting::until;
 
-use crate::access::{PATIENCE, certify, text};
+use crate::access::{PATIENCE, text};
 use crate::local::Local;
 
 const ROLES: [&str; 2] = ["--roles", "api,export"];

@@ -5,6 +5,7 @@
 mod chaos;
 mod faults;
 mod findings;
+mod heartbeat;
 mod kills;
 mod kills_of_judging;
 mod kills_of_upkeep;

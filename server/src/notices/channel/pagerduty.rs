@@ -47,11 +47,10 @@ impl PagerDuty {
 fn events(message: &Message, routing_key: &str) -> Vec<Value> {
     let of = |finding: &str| [&message.thread, "/", finding].concat();
     match () {
-        () if message.is_urgent && message.is_trouble => {
-            let worst = message.findings.first().map_or("", |one| one.finding_id.as_str());
-            vec![trigger(message, &of(worst), routing_key)]
+        () if message.is_trouble => {
+            let key = message.rings.as_ref().map_or_else(|| message.thread.clone(), |finding| of(finding.as_str()));
+            vec![trigger(message, &key, routing_key)]
         }
-        () if message.is_trouble => vec![trigger(message, &message.thread, routing_key)],
         () if message.ends_thread => {
             let critical = message.were_critical.iter().map(|finding| of(finding.as_str()));
             std::iter::once(message.thread.clone()).chain(critical).map(|key| resolve(&key, routing_key)).collect()
@@ -119,7 +118,8 @@ mod tests {
     fn what_is_critical_rings_although_its_thread_was_acknowledged_and_all_of_it_is_closed_at_the_end() {
         let pair = |action: &str, key: &str| (action.to_owned(), key.to_owned());
         assert_eq!(keys(|_| {}), [pair("trigger", "t_1")]);
-        assert_eq!(keys(|message| message.is_urgent = true), [pair("trigger", "t_1/")]);
+        let rings = keys(|message| message.rings = Some(FindingId::new("f_2")));
+        assert_eq!(rings, [pair("trigger", "t_1/f_2")]);
         let ended = keys(|message| {
             message.is_trouble = false;
             message.were_critical = vec![FindingId::new("f_1"), FindingId::new("f_2")];

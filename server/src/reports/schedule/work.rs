@@ -1,6 +1,6 @@
 //! A schedule at work: see what is due, make it, deliver it; for ever.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use credwatch_lake::{Lake, LakeError};
 use credwatch_query::{Limits, QueryError, Session, TenantScope};
 use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::notice::{Notice, NoticeRow};
-use credwatch_schemas::time::{HOUR, MINUTE, Micros};
+use credwatch_schemas::time::{DAY, HOUR, MINUTE, Micros};
 use credwatch_schemas::weekly_report::{NAME, WeeklyReport};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -133,15 +133,15 @@ struct Work {
     known: BTreeSet<Parcel>,
     /// When what failed is tried again.
     again: Micros,
-    /// Since when something has been due.
-    due_since: Option<Micros>,
+    /// Since when all of a week that is due is there.
+    complete: BTreeMap<Week, Micros>,
 }
 
 impl Work {
     fn new(schedule: Schedule, lake: Lake, board: Notifications, clock: Clock) -> Self {
         let outbox = Outbox::new(lake.clone(), &kept_as(&schedule));
         let (sender, known) = (Sender::default(), BTreeSet::new());
-        Self { schedule, lake, board, clock, outbox, sender, known, again: Micros(0), due_since: None }
+        Self { schedule, lake, board, clock, outbox, sender, known, again: Micros(0), complete: BTreeMap::new() }
     }
 
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), Stopped> {
@@ -176,13 +176,17 @@ impl Work {
         let session = Session::open(&snapshot, self.schedule.scope.clone(), Limits::default())?;
         let weekly = Weekly { lake: &lake, snapshot: &snapshot, session: &session };
         let zone = weekly.zone_at(last).await.map_err(Stopped::Zone)?;
-        let since = *self.due_since.get_or_insert(now);
         for week in weeks(handled, last, zone) {
             let ends = week.ends(zone).unwrap_or(last);
-            let may_wait = now < since.plus(JUDGED_WITHIN);
-            let report = match made(&weekly, (week, may_wait), now).await? {
-                Some(report) => report,
-                None => continue,
+            let report = match made(&weekly, week, &mut self.complete, now).await {
+                Ok(Some(report)) => report,
+                Ok(None) => continue,
+                // What fails for a day does not hold up those after it.
+                Err(why) if self.complete.get(&week).is_some_and(|since| now > since.plus(DAY)) => {
+                    tracing::error!(schedule = self.schedule.name, week = %week, why = chain(&why), "a report is given up");
+                    continue;
+                }
+                Err(why) => return Err(why),
             };
             // The next look begins behind it: this week had ended when the next one began.
             if self.keep(&report, ends.max(handled).min(last), now).await? == Recorded::Overtaken {
@@ -191,7 +195,7 @@ impl Work {
             }
         }
         let _whoever_was_first = self.outbox.make(Vec::new(), last.0, now).await?;
-        self.due_since = None;
+        self.complete.clear();
         Ok(())
     }
 
@@ -239,7 +243,8 @@ impl Work {
 /// `None`: there is nothing to say of it, and never will be.
 async fn made(
     weekly: &Weekly<'_>,
-    (week, may_wait): (Week, bool),
+    week: Week,
+    complete: &mut BTreeMap<Week, Micros>,
     now: Micros,
 ) -> Result<Option<WeeklyReport>, Stopped> {
     let failed = |source| Stopped::Report { week, source };
@@ -250,7 +255,8 @@ async fn made(
         Err(ReportError::BeforeEverything { .. } | ReportError::Calendar(_)) => return Ok(None),
         Err(error) => return Err(failed(error)),
     }
-    if may_wait && !weekly.is_judged(week).await.map_err(failed)? {
+    let since = *complete.entry(week).or_insert(now);
+    if now < since.plus(JUDGED_WITHIN) && !weekly.is_judged(week).await.map_err(failed)? {
         return Err(Stopped::NotJudged(week));
     }
     weekly.make(Some(week), now).await.map(Some).map_err(failed)

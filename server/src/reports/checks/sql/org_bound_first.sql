@@ -1,23 +1,16 @@
 -- Is the org bound to the credential before the handler runs?
 -- calls that do not say in which steps they ran
 SELECT CASE
-         WHEN resolved_at IS NULL AND executed_at IS NULL THEN 'unseen'
-         WHEN resolved_at IS NULL OR resolved_at > executed_at THEN 'against'
-         ELSE 'for'
+         WHEN executed_at IS NULL THEN 'unseen'
+         WHEN done_at IS NULL OR done_at > executed_at THEN 'against'
+         WHEN outcomes[CAST(done_at AS BIGINT)] IS NULL THEN 'unseen'
+         WHEN outcomes[CAST(done_at AS BIGINT)] = 'success' THEN 'for'
+         ELSE 'against'
        END AS verdict,
-       concat('call ', event_id) AS what, org_id, agent_id, time, resolved_at, executed_at
+       concat('call ', event_id) AS what, org_id, agent_id, time, array_to_string(names, ' ') AS steps
 FROM (
-  SELECT event_id, content_hash, source, org_id, agent_id, time,
-         min(CASE WHEN step['name'] = 'tenant_resolution' THEN coalesce(step['time'], time) END) AS resolved_at,
-         min(CASE WHEN step['name'] = 'tool_execution' THEN coalesce(step['time'], time) END) AS executed_at
-  FROM (
-    SELECT event_id, content_hash, source, org_id, agent_id, time, unnest(steps) AS step
-    FROM events
-    WHERE kind = 'tool_call' AND cardinality(steps) > 0 AND time >= $from AND time < $to
-  )
-  GROUP BY event_id, content_hash, source, org_id, agent_id, time
-  UNION ALL
-  SELECT event_id, content_hash, source, org_id, agent_id, time, NULL, NULL
+  SELECT event_id, org_id, agent_id, time, step_names(steps) AS names, step_outcomes(steps) AS outcomes,
+         array_position(step_names(steps), 'tenant_resolution') AS done_at, array_position(step_names(steps), 'tool_execution') AS executed_at
   FROM events
-  WHERE kind = 'tool_call' AND coalesce(cardinality(steps), 0) = 0 AND time >= $from AND time < $to
+  WHERE kind = 'tool_call' AND time >= $from AND time < $to
 )

@@ -3,6 +3,8 @@
 SELECT CASE
          WHEN scope_used IS NOT NULL AND scopes_granted IS NOT NULL AND NOT array_has(scopes_granted, scope_used) THEN 'against'
          WHEN token_expires_at < time THEN 'against'
+         WHEN g.scopes_granted_then IS NOT NULL AND c.scope_used IS NOT NULL
+           AND NOT array_has(g.scopes_granted_then, c.scope_used) THEN 'against'
          WHEN g.scopes_granted_then IS NOT NULL AND c.scopes_required IS NOT NULL
            AND NOT array_has_all(g.scopes_granted_then, c.scopes_required) THEN 'against'
          WHEN g.valid_from IS NULL AND c.time >= c.first_granted THEN 'against'
