@@ -175,7 +175,7 @@ pub(crate) enum Command {
     /// Try what is configured to reach people: routes, heartbeats, scheduled reports
     #[command(
         subcommand,
-        after_help = "Examples:\n  credwatch notify test on-call                                   # sends one made-up message and says whether it was taken\n  credwatch notify preview --route on-call --from 2026-06-01 --to 2026-06-08\n  credwatch notify skip on-call n_5f0c1a                          # a message that the other side will never take\n  credwatch serve --roles detect,api,notify\n\ndocs/notifications.md says what can be configured."
+        after_help = "Examples:\n  credwatch notify test on-call                                   # sends one made-up message and says whether it was taken\n  credwatch notify preview --route on-call --from 2026-06-01T00:00:00Z --to 2026-06-08T00:00:00Z\n  credwatch notify skip on-call n_5f0c1a                          # a message that the other side will never take\n  credwatch serve --roles detect,api,notify\n\ndocs/notifications.md says what can be configured."
     )]
     Notify(Notify),
     /// Pull events or finding revisions from a server into a file or onto stdout, each once

@@ -41,7 +41,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(30);
 const UPKEEP: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitCode> {
-    let registry = setting.registry()?;
+    let (registry, reaching) = (setting.registry()?, reaching(setting, &asked)?);
     let (mut running, board, nudge) = (Running::default(), Board::default(), Nudge::default());
     let wake = nudge.clone();
     let source = match asked.roles.contains(&Part::Ingest) {
@@ -68,8 +68,8 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     if asked.roles.contains(&Part::Export) {
         export(&mut running, setting, &lake, &sinks)?;
     }
-    if asked.roles.contains(&Part::Notify) {
-        Reaching::of(&setting.configuration)?.start(&mut running, &lake, &notifications)?;
+    if let Some(reaching) = reaching {
+        reaching.start(&mut running, &lake, &notifications);
     }
     if asked.roles.contains(&Part::Api) {
         let configured = &setting.configuration;
@@ -90,6 +90,18 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     eprintln!("stopping");
     early.and(running.stop(STOP_WITHIN).await)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who is to be reached, found out before anything is started.
+fn reaching(setting: &Setting, asked: &Serve) -> anyhow::Result<Option<Reaching>> {
+    if !asked.roles.contains(&Part::Notify) {
+        return Ok(None);
+    }
+    let reaching = Reaching::of(&setting.configuration)?;
+    if reaching.len() == 0 {
+        bail!("the role notify has nothing to do: no route, heartbeat or report is configured");
+    }
+    Ok(Some(reaching))
 }
 
 /// Judges whatever is new, for good; `told` hears of every tick. What somebody waits for never waits for the windows.

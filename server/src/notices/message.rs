@@ -77,12 +77,16 @@ pub struct TellsOf {
     pub link: String,
 }
 
+fn events(count: i64) -> String {
+    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
+}
+
 impl TellsOf {
     fn lines(&self) -> Vec<String> {
         let (first, last) = (clock(self.first_time), clock(self.last_time));
         let mut lines = vec![
             format!("- {} {}: {}", self.severity, self.status, self.title),
-            format!("  {} ({} events, {first} to {last})", self.summary, self.event_count),
+            format!("  {} ({}, {first} to {last})", self.summary, events(self.event_count)),
         ];
         lines.extend(self.reason.as_ref().map(|reason| format!("  Why {}: {reason}", self.status)));
         lines.push(format!("  {}", self.link));

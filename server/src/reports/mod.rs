@@ -42,7 +42,7 @@ const LATENESS: i64 = 15 * MINUTE;
 
 #[derive(Debug, Error)]
 pub enum ReportError {
-    #[error("there is no event yet, so there is no week to report on")]
+    #[error("there is no event yet, so there is nothing to report on")]
     Nothing,
     #[error("the week {week} has not ended yet: events are complete up to {until}")]
     NotEnded { week: String, until: Micros },
