@@ -6,7 +6,7 @@ build = cargo build --quiet --workspace --all-targets
 .PHONY: demo test chaos bench build fmt needs needs-test
 
 demo: needs
-	@scripts/stage "building credwatch (the first time takes about 25 minutes on 2 cores)" \
+	@scripts/stage "building credwatch (the first time takes up to 25 minutes on 2 cores)" \
 	  $(build)
 	@exec target/debug/credwatch demo $(ARGS)
 
@@ -14,7 +14,7 @@ test: needs-test
 	@scripts/test
 
 build: needs
-	@scripts/stage "building credwatch (the first time takes about 25 minutes on 2 cores)" \
+	@scripts/stage "building credwatch (the first time takes up to 25 minutes on 2 cores)" \
 	  $(build)
 
 # The long form of the proofs, with numbers to choose: make chaos N=200 EVENTS=300000 SEED=7
@@ -23,7 +23,7 @@ chaos: needs-test
 
 bench: needs-test
 	@target/venv/bin/pip install -q confluent-kafka==2.12.1
-	@scripts/stage "building the bench (the first time takes about 25 minutes on 2 cores)" \
+	@scripts/stage "building the bench (the first time takes up to 25 minutes on 2 cores)" \
 	  cargo build --quiet --profile fast --bins
 	@target/fast/bench $(EVENTS)
 

@@ -13,6 +13,7 @@ use credwatch_schemas::event::{self, timestamp};
 use credwatch_schemas::finding::{Comparison, Finding, NotSeen, Severity, Status, Subject, Triage};
 use credwatch_schemas::ids::{DetectorVersion, FindingId, OrgId};
 use credwatch_schemas::rows;
+use credwatch_schemas::significant::rounded;
 use credwatch_schemas::time::Micros;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -234,11 +235,6 @@ impl Row {
     }
 }
 
-/// Six significant digits: what two machines may disagree about lies behind them.
-fn rounded(number: f64) -> f64 {
-    format!("{number:.5e}").parse().unwrap_or(number)
-}
-
 /// A value in a sentence.
 fn spoken(value: &Value) -> String {
     match value {
@@ -324,11 +320,5 @@ mod tests {
     #[test]
     fn two_claims_of_one_name_are_refused() {
         assert!(matches!(read(&[claim(&[]), claim(&[])]), Err(ClaimError::Twice(_))));
-    }
-
-    #[test]
-    fn numbers_are_compared_to_six_digits() {
-        assert_eq!(rounded(0.123_456_789), 0.123_457);
-        assert_eq!(rounded(0.0), 0.0);
     }
 }

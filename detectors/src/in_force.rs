@@ -4,15 +4,13 @@
 use credwatch_lake::{LakeSnapshot, TableName};
 use credwatch_schemas::ids::DetectorId;
 use credwatch_schemas::time::Micros;
+use credwatch_schemas::weekly_report::Column;
 
 use crate::configuration::Setting;
 use crate::definition::{Definition, Judged, ParameterValue};
 use crate::error::EngineError;
 use crate::recording::recorded;
 use crate::view::judged_key;
-
-/// The parameter in which statistical detectors keep how many findings chance may raise for an agent in a day.
-const BUDGET: &str = "false_findings";
 
 /// A detector whose file the lake holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,13 +21,31 @@ pub struct InForce {
     pub next_step: String,
     /// An org is only learnt for so long, in microseconds.
     pub warm_up: Option<i64>,
-    pub false_findings: Option<f64>,
+    /// For a detector that tests.
+    pub chance: Option<Chance>,
+    pub section: Section,
     /// Rows of `records` that it has judged; 0: none yet.
     pub data_seq: i64,
     /// For a detector of windows: the end of the last one that it has judged.
     pub window: Option<Reached>,
     /// How long its windows are, in microseconds.
     pub every: Option<i64>,
+}
+
+/// What chance makes of the findings of a detector that tests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chance {
+    /// So many it raises for an agent in a day.
+    pub findings: f64,
+    /// As findings name what is compared: observed is the probability of what was seen, threshold what it had to stay below.
+    pub compared: String,
+}
+
+/// How reports list its findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    pub title: String,
+    pub columns: Vec<Column>,
 }
 
 /// How far the windows of a detector are judged.
@@ -65,10 +81,10 @@ fn in_force(snapshot: &LakeSnapshot, id: DetectorId, file: &Definition) -> InFor
         Some(ParameterValue::Integer(micros)) => Some(micros),
         _ => None,
     };
-    let false_findings = match value(BUDGET) {
-        Some(ParameterValue::Number(number)) => Some(number),
-        _ => None,
-    };
+    let chance = file.by_chance().zip(file.statistical.as_ref());
+    let chance = chance
+        .and_then(|(findings, of)| Some(Chance { findings, compared: file.compared.get(&of.chance)?.title.clone() }));
+    let section = Section { title: file.section_title().to_owned(), columns: file.section_columns() };
     let window = match file.judged {
         Judged::Eager => None,
         Judged::Every(_) => {
@@ -82,7 +98,7 @@ fn in_force(snapshot: &LakeSnapshot, id: DetectorId, file: &Definition) -> InFor
     };
     let data_seq = transaction(&judged_key(&id)).unwrap_or(0);
     let next_step = file.next_step.clone();
-    InForce { title: file.title.clone(), next_step, warm_up, false_findings, data_seq, window, every, id }
+    InForce { title: file.title.clone(), next_step, warm_up, chance, section, data_seq, window, every, id }
 }
 
 /// Every org's settings as they hold at an event time.

@@ -40,7 +40,7 @@ mod view;
 
 pub use engine::{Ask, Engine, RunKind, Tick};
 pub use error::EngineError;
-pub use in_force::{InForce, Reached, detectors_in_force, detectors_unread, settings_in_force};
+pub use in_force::{Chance, InForce, Reached, Section, detectors_in_force, detectors_unread, settings_in_force};
 pub use known::Pace;
 pub use outcomes::outcomes;
 pub use page::page;

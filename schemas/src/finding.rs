@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::event::{text_map, timestamp};
 use crate::ids::{DetectorId, DetectorVersion, FindingId, OrgId};
+use crate::significant::read_some;
 use crate::time::Micros;
 use crate::words::words;
 
@@ -76,8 +77,11 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Comparison {
     pub name: String,
+    #[serde(default, deserialize_with = "read_some")]
     pub observed: Option<f64>,
+    #[serde(default, deserialize_with = "read_some")]
     pub expected: Option<f64>,
+    #[serde(default, deserialize_with = "read_some")]
     pub threshold: Option<f64>,
     pub unit: String,
 }

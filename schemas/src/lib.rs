@@ -23,6 +23,7 @@ pub mod reject;
 pub mod report;
 pub mod rows;
 pub mod saved_query;
+pub mod significant;
 pub mod time;
 pub mod weekly_report;
 pub mod window;

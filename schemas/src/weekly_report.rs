@@ -5,12 +5,15 @@
 //! something that it tells of has changed; then it is the next edition and says what. `schemas/wire/weekly-report-v1.schema.json`
 //! is this as JSON Schema.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::finding::{Comparison, Severity, Status, Subject};
 use crate::ids::{DetectorId, FindingId, OrgId, SourceId};
 use crate::outcome::Outcome;
+use crate::significant::{read, write};
 use crate::time::Micros;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -59,6 +62,14 @@ pub struct Content {
     /// Events whose credential or target belongs to another org.
     pub other_orgs: Vec<OtherOrg>,
     pub other_orgs_more: i64,
+    /// What each detector found that was in force when the week ended, in columns that its own file declares.
+    #[serde(default)]
+    pub sections: Vec<Section>,
+    /// What orgs allow (partners, moved connections) that ended in this week or ends in the four after it, the first to end first.
+    #[serde(default)]
+    pub exceptions_ending: Vec<ExceptionEnding>,
+    #[serde(default)]
+    pub exceptions_ending_more: i64,
     pub against_last_week: AgainstLastWeek,
 }
 
@@ -131,8 +142,15 @@ pub struct Findings {
     pub by_severity: Vec<Counted>,
     /// At most ten, the worst first.
     pub top: Vec<Ranked>,
-    /// So many findings of statistical detectors are expected by chance, by what they are allowed; null where none has a budget.
+    /// So many findings of statistical detectors are expected by chance: what their budgets allow for the agents and days of the
+    /// week that are there, times the part of it that is spent where nothing is wrong; null where no detector is statistical.
     pub expected_by_chance: Option<f64>,
+    /// Findings of statistical detectors that stand; null where no detector is statistical.
+    #[serde(default)]
+    pub statistical: Option<i64>,
+    /// Those of them that stand at a false discovery rate of a tenth (Benjamini and Hochberg); null likewise.
+    #[serde(default)]
+    pub beyond_chance: Option<i64>,
     /// Learnt, below the paging line.
     pub digest: i64,
     /// An exception matched.
@@ -168,6 +186,10 @@ pub struct Ranked {
     pub last_time: Micros,
     pub event_count: i64,
     pub compared: Vec<Comparison>,
+    /// Of the week's findings that are at least so improbable, the share that chance makes; null where its detector is not
+    /// statistical, and beyond a hundred thousand findings.
+    #[serde(default)]
+    pub false_discovery_rate: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -277,6 +299,58 @@ pub struct OtherOrg {
     pub events: i64,
     pub first_time: Micros,
     pub last_time: Micros,
+}
+
+/// What one detector found: those of its findings that were raised in this week and stand, the worst ten.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportSection)]
+pub struct Section {
+    pub detector_id: DetectorId,
+    pub title: String,
+    pub columns: Vec<Column>,
+    pub rows: Vec<SectionRow>,
+    pub more: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportColumn)]
+pub struct Column {
+    /// Of the subject, of what is compared, or of the finding.
+    pub name: String,
+    pub title: String,
+    /// Null: a name. `time`: text as times are written here.
+    pub unit: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportSectionRow)]
+pub struct SectionRow {
+    pub finding_id: FindingId,
+    pub org_id: Option<OrgId>,
+    pub severity: Severity,
+    pub status: Status,
+    /// By the names of the columns; what the finding does not say is not there.
+    pub values: BTreeMap<String, SectionValue>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = WeeklyReportSectionValue)]
+pub enum SectionValue {
+    Number(#[serde(deserialize_with = "read", serialize_with = "write")] f64),
+    Text(String),
+}
+
+/// Something that an org allows until a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WeeklyReportExceptionEnding)]
+pub struct ExceptionEnding {
+    pub org_id: OrgId,
+    /// `partners` or `moved_connections`.
+    pub key: String,
+    pub value: String,
+    /// Event time from which on it is not allowed.
+    pub until_time: Micros,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -41,7 +41,7 @@ pub mod reports;
 #[cfg(test)]
 mod sample;
 pub mod saved_queries;
-mod signature;
+mod signed_webhook;
 mod sql;
 mod statements;
 mod triage;

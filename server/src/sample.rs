@@ -1,5 +1,6 @@
-//! A finding for tests: complete, and told apart by its id and time.
+//! A finding and a detector for tests: complete, and told apart by their names and times.
 
+use credwatch_detectors::{InForce, Section};
 use credwatch_schemas::finding::{EXAMPLE, Finding, Subject};
 use credwatch_schemas::ids::{DetectorId, FindingId, OrgId};
 use credwatch_schemas::time::{Micros, SECOND};
@@ -24,5 +25,20 @@ pub(crate) fn finding(id: &str, seconds: i64) -> Finding {
         sql: "SELECT * FROM events WHERE org_id = 'org_a' AND seq <= 3".into(),
         data_seq: 3,
         ..example
+    }
+}
+
+/// A detector that has judged nothing.
+pub(crate) fn in_force(id: &str) -> InForce {
+    InForce {
+        id: DetectorId::new(id),
+        title: "D".into(),
+        next_step: String::new(),
+        warm_up: None,
+        chance: None,
+        section: Section { title: "D".into(), columns: Vec::new() },
+        data_seq: 0,
+        window: None,
+        every: None,
     }
 }

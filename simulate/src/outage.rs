@@ -21,9 +21,12 @@ pub(crate) struct Outage {
 }
 
 impl Outage {
-    /// One while there is still much to learn, if there are days enough, and one among the incidents.
+    /// None where nothing is to go wrong; otherwise one while there is still much to learn, if there are days enough, and one among the incidents.
     pub(crate) fn of(plan: &Plan) -> Vec<Self> {
         let mut outages = Vec::new();
+        if plan.incidents == 0 {
+            return outages;
+        }
         if plan.days >= 4 {
             outages.push(Self::within(plan, 0, plan.start(), plan.learnt()));
         }

@@ -21,7 +21,7 @@ pub struct Plan {
     pub agents: u32,
     /// Factor on how often agents call; 1 is about a thousand calls of an agent a day. Incidents are not scaled.
     pub rate: f64,
-    /// How often each kind of incident happens in the history.
+    /// How often each kind of incident happens in the history; 0: nothing is wrong, outages included.
     pub incidents: u32,
     /// Exactly so many events in place of what `rate` gives; the last day is cut or drawn out to meet it.
     pub events: Option<u64>,

@@ -15,6 +15,54 @@ def same(what, expected, found):
     assert expected == found, f"{what}: plain SQL says {expected!r}, the report {found!r}"
 
 
+def sections(report, raised):
+    """Each detector's section lists findings of its own, the worst first, and says of each what the finding says."""
+    ranks = ["info", "low", "medium", "high", "critical"]
+    same("sections", [one["detector_id"] for one in report["coverage"]["detectors"]], [one["detector_id"] for one in report["sections"]])
+    for section in report["sections"]:
+        own = {one[0]: one for one in raised if one[1] == section["detector_id"]}
+        same(section["title"], len(own), len(section["rows"]) + section["more"])
+        told = [ranks.index(row["severity"]) for row in section["rows"]]
+        assert told == sorted(told, reverse=True), section
+        left = [ranks.index(one[3]) for id, one in own.items() if id not in {row["finding_id"] for row in section["rows"]}]
+        assert not left or max(left) <= min(told), section
+        for row in section["rows"]:
+            _, _, org, severity, subject, compared, events = own[row["finding_id"]]
+            same("whose it is", (org, severity), (row["org_id"], row["severity"]))
+            compared, subject = {one["name"]: one["observed"] for one in compared}, dict(subject)
+            assert set(row["values"]) <= {column["name"] for column in section["columns"]}, row
+            for column in section["columns"]:
+                name, title = column["name"], column["title"]
+                if column["unit"] is None:
+                    same(name, subject.get(name), row["values"].get(name))
+                elif name == "event_count":
+                    same(name, events, row["values"][name])
+                elif column["unit"] != "time":
+                    assert title in compared, f"no finding compares {title!r}: {compared}"
+                    same(name, compared[title], row["values"].get(name))
+
+
+def chance(report, raised, tests=("error-rate-spike",)):
+    """Benjamini and Hochberg, straight from their definition."""
+    used = {}
+    for finding, detector, _, _, _, compared, _ in raised:
+        for one in compared:
+            if detector in tests and one["unit"] == "probability":
+                used[finding] = one["observed"] / one["threshold"]
+    assert used or all(detector not in tests for _, detector, *_ in raised), "a test without a probability"
+    findings, expected = report["findings"], report["findings"]["expected_by_chance"]
+    same("statistical findings", len(used), findings["statistical"])
+    rates = {}
+    for finding, part in used.items():
+        at_least = [other for other in used.values() if other >= part]
+        rates[finding] = min([1.0, *(expected * other / sum(one <= other for one in used.values()) for other in at_least)])
+    same("findings beyond chance", sum(rate <= 0.1 for rate in rates.values()), findings["beyond_chance"])
+    for one in findings["top"]:
+        rate = rates.get(one["finding_id"])
+        same("a rate", rate is None, one["false_discovery_rate"] is None)
+        assert rate is None or abs(rate - one["false_discovery_rate"]) < 1e-6, (one, rate)
+
+
 def main(lake, path, schema):
     with open(path) as file:
         report = json.load(file)
@@ -91,6 +139,13 @@ def main(lake, path, schema):
         dict(standing),
         {one["severity"]: one["findings"] for one in report["findings"]["by_severity"] if one["findings"]},
     )
+    raised = rows(f"""
+        SELECT finding_id, detector_id, org_id, severity, subject, compared, event_count
+        FROM (SELECT *, row_number() OVER (PARTITION BY finding_id ORDER BY revision DESC) AS back FROM findings)
+        WHERE back = 1 AND status IN ('open', 'resolved') AND {scope}
+          AND raised_time >= TIMESTAMPTZ '{report['from_time']}' AND raised_time < TIMESTAMPTZ '{report['to_time']}'""")
+    sections(report, raised)
+    chance(report, raised)
     others = rows(f"""
         SELECT count(*) FROM (SELECT DISTINCT org_id, connection_id, NULLIF(credential_org_id, org_id), NULLIF(target_org_id, org_id)
         FROM events WHERE {week} AND (credential_org_id <> org_id OR target_org_id <> org_id))""")

@@ -114,7 +114,13 @@ pub(crate) enum Settings {
         all: bool,
     },
     /// One more value of a list: partners, moved_connections
-    Add(Change),
+    Add {
+        #[command(flatten)]
+        change: Change,
+        /// Event time from which on it holds no longer; without it, it holds until it is removed
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        until: Option<Micros>,
+    },
     /// A value holds no longer
     Remove(Change),
     /// The one value of time_zone

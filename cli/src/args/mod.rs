@@ -148,7 +148,7 @@ pub(crate) enum Command {
     /// Look at settings of orgs and change them: partners, moved_connections, time_zone
     #[command(
         subcommand,
-        after_help = "Examples:\n  credwatch settings list --org org_a\n  credwatch settings add --org org_a partners org_b --from beginning\n  credwatch settings add --org org_a moved_connections \"conn_9 from org_b\"\n  credwatch settings remove --org org_a partners org_b --from 2026-06-01T00:00:00Z\n  credwatch settings set --org org_a time_zone Europe/Berlin\n\nA change needs --org and holds from an event time on, by default from now. The next `credwatch detect run`, or a running detect role, judges again from there: findings that it explains are withdrawn, and those that it no longer explains come back."
+        after_help = "Examples:\n  credwatch settings list --org org_a\n  credwatch settings add --org org_a partners org_b --from beginning\n  credwatch settings add --org org_a moved_connections \"conn_9 from org_b\" --until 2026-12-31T00:00:00Z\n  credwatch settings remove --org org_a partners org_b --from 2026-06-01T00:00:00Z\n  credwatch settings set --org org_a time_zone Europe/Berlin\n\nA change needs --org and holds from an event time on, by default from now. The next `credwatch detect run`, or a running detect role, judges again from there: findings that it explains are withdrawn, and those that it no longer explains come back."
     )]
     Settings(Settings),
     /// Make, list and revoke keys of the API

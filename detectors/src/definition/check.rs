@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use credwatch_schemas::event::{FIELDS, Shape, field};
 
-use super::{Definition, Dependence, Judged, Scope, Span};
+use super::{Definition, Dependence, Judged, Scope, Span, section};
 
 /// Columns that every claim has; texts may name them.
 pub(crate) const CLAIM_COLUMNS: [&str; 9] = [
@@ -35,6 +35,7 @@ pub(super) fn check(definition: &Definition) -> Checked {
     parameters(definition)?;
     tables(definition)?;
     stores(definition)?;
+    section::check(definition)?;
     prose(definition)
 }
 

@@ -4,6 +4,7 @@
 //! passed. What the SQL itself may say is checked on its plan (`plan.rs`). `docs/detectors/FORMAT.md` explains the keys.
 
 pub(crate) mod check;
+mod section;
 mod span;
 mod store;
 mod story;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_yaml_ng::Value;
 use thiserror::Error;
 
+pub use section::{Section, Statistical};
 pub use span::Span;
 pub use store::{Aggregate, Ledger, Merge, Rollup};
 pub use story::{Expected, Story, StoryEvent};
@@ -60,6 +62,12 @@ pub struct Definition {
     pub claims: String,
     #[serde(default)]
     pub compared: BTreeMap<String, Compared>,
+    /// How reports list its findings; without it, with everything that they show.
+    #[serde(default)]
+    pub section: Option<Section>,
+    /// For one that tests: what chance alone raises.
+    #[serde(default)]
+    pub statistical: Option<Statistical>,
     pub text: Text,
     /// Predicate over events that returns a finding's evidence.
     pub evidence: Template,

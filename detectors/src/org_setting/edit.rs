@@ -1,6 +1,6 @@
 //! A change of a setting, and what must be recorded so that it holds.
 //!
-//! It holds from its time on, without end: where something else was recorded for later, that is changed too and not
+//! It holds from its time on, without end or until one: where something else was recorded for later, that is changed too and not
 //! lost. Pure; `recording.rs` writes.
 
 use credwatch_schemas::configuration::ConfigurationKind;
@@ -15,6 +15,8 @@ use crate::configuration::{BEGINNING, Configuration, Draft};
 pub struct Edit {
     verb: Verb,
     setting: OrgSetting,
+    /// From here on all is as it was.
+    until: Option<Micros>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +44,18 @@ impl Edit {
         match verb {
             Verb::Add if !setting.key.is_list() => Err(InvalidSetting::One(setting.key.as_str())),
             Verb::Set if setting.key.is_list() => Err(InvalidSetting::List(setting.key.as_str())),
-            Verb::Add | Verb::Set | Verb::Remove => Ok(Self { verb, setting }),
+            Verb::Add | Verb::Set | Verb::Remove => Ok(Self { verb, setting, until: None }),
         }
+    }
+
+    /// The same, until a time.
+    #[must_use]
+    pub fn ending(self, until: Option<Micros>) -> Self {
+        Self { until, ..self }
+    }
+
+    pub fn until(&self) -> Option<Micros> {
+        self.until
     }
 
     pub fn verb(&self) -> Verb {
@@ -58,12 +70,15 @@ impl Edit {
     pub(crate) fn drafts(&self, known: &Configuration, from: Option<Micros>) -> Vec<Draft> {
         let from = from.unwrap_or(BEGINNING);
         let mut values = known.values(&self.setting.org, self.setting.key.as_str());
-        if let Some(there) = values.range(..=from).next_back().map(|(_, there)| there.clone()) {
-            values.insert(from, there);
+        for time in [Some(from), self.until.filter(|until| *until > from)].into_iter().flatten() {
+            if let Some(there) = values.range(..=time).next_back().map(|(_, there)| there.clone()) {
+                values.insert(time, there);
+            }
         }
         let (mut drafts, mut recorded) = (Vec::new(), None);
         for (time, before) in values.range(from..) {
-            let after = self.applied(before);
+            let is_over = self.until.is_some_and(|until| *time >= until);
+            let after = if is_over { before.clone() } else { self.applied(before) };
             // A row that is recorded now outlasts all that were recorded before it, so what follows must be said again.
             if after != *recorded.as_ref().unwrap_or(before) {
                 drafts.push(self.draft(&after, *time));

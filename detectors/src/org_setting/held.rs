@@ -66,4 +66,30 @@ mod tests {
             .collect();
         assert_eq!(told, [("org_b".to_owned(), None, Some(200)), ("org_c".to_owned(), Some(100), None)]);
     }
+
+    #[test]
+    fn what_is_allowed_until_a_time_ends_there_and_what_was_allowed_before_goes_on() {
+        let ending = |until| add("org_b").ending(Some(Micros(until)));
+        let told = |edits: &[_]| -> Vec<_> {
+            let held = held(&after(edits)).into_iter();
+            held.map(|held| (held.value, held.from_time.map(|time| time.0), held.until_time.map(|time| time.0)))
+                .collect()
+        };
+        let (b, c) = ("org_b".to_owned(), "org_c".to_owned());
+        let once = (add("org_c"), None);
+        assert_eq!(
+            told(&[once.clone(), (ending(300), Some(100))]),
+            [(b.clone(), Some(100), Some(300)), (c.clone(), None, None)]
+        );
+        assert_eq!(
+            told(&[once.clone(), (add("org_b"), Some(200)), (ending(300), Some(100))]),
+            [(b, Some(100), None), (c.clone(), None, None)],
+            "what somebody allowed without end has none"
+        );
+        assert_eq!(
+            told(&[once, (ending(50), Some(100))]),
+            [(c, None, None)],
+            "an end before the beginning allows nothing"
+        );
+    }
 }

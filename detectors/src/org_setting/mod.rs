@@ -73,7 +73,8 @@ impl SettingKey {
         Self::ALL.map(Self::as_str).join(", ")
     }
 
-    fn is_list(self) -> bool {
+    /// Whether its values are allowed side by side; otherwise it has one value.
+    pub fn is_list(self) -> bool {
         match self {
             Self::Partners | Self::MovedConnections => true,
             Self::TimeZone => false,

@@ -1,9 +1,9 @@
 //! The report for a sheet: one value a line, whatever section it is of.
 
 use credwatch_schemas::ids::OrgId;
-use credwatch_schemas::weekly_report::{Ended, WeeklyReport};
+use credwatch_schemas::weekly_report::{Ended, SectionValue, WeeklyReport};
 
-use super::words::is_hidden;
+use super::words::{is_hidden, plain};
 
 /// Section, org, what it is about, beside what, measure, value.
 pub fn csv(report: &WeeklyReport) -> String {
@@ -55,11 +55,39 @@ pub fn csv(report: &WeeklyReport) -> String {
         sheet.number("findings", org, (&severity, ""), "findings", one.findings);
         sheet.number("findings", org, (&severity, ""), "last_week", one.last_week);
     }
+    for (measure, value) in
+        [("findings", content.findings.statistical), ("beyond_chance", content.findings.beyond_chance)]
+    {
+        value.into_iter().for_each(|value| sheet.number("findings", org, ("statistical", ""), measure, value));
+    }
+    if let Some(expected) = content.findings.expected_by_chance {
+        sheet.cells("findings", org, ("statistical", ""), ("expected_by_chance", &expected.to_string()));
+    }
     for one in &content.findings.top {
         let (org, id) = (one.org_id.as_ref(), one.finding_id.as_str());
         sheet.line("finding", org, id, one.detector_id.as_str(), "severity", &one.severity.to_string());
         sheet.line("finding", org, id, one.detector_id.as_str(), "summary", &one.summary);
         sheet.number("finding", org, (id, one.detector_id.as_str()), "event_count", one.event_count);
+        if let Some(rate) = one.false_discovery_rate {
+            sheet.cells("finding", org, (id, one.detector_id.as_str()), ("false_discovery_rate", &rate.to_string()));
+        }
+    }
+    for section in &content.sections {
+        for row in &section.rows {
+            let (org, id, title) = (row.org_id.as_ref(), row.finding_id.as_str(), section.title.as_str());
+            for column in &section.columns {
+                match row.values.get(&column.name) {
+                    None => {}
+                    Some(SectionValue::Text(text)) => sheet.line("section", org, id, title, &column.name, text),
+                    Some(SectionValue::Number(number)) => {
+                        sheet.cells("section", org, (id, title), (&column.name, &plain(*number)));
+                    }
+                }
+            }
+        }
+    }
+    for one in &content.exceptions_ending {
+        sheet.line("exception_ending", Some(&one.org_id), &one.value, &one.key, "until", &one.until_time.to_string());
     }
     for one in &content.calls.series {
         let about = (one.agent_id.as_deref().unwrap_or(""), one.dest_host.as_deref().unwrap_or(""));

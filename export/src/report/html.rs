@@ -7,8 +7,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::charts;
 use super::words::{
-    LATE, SERIES, agent, beside, by_chance, name, outcome, rate, rejects, scope, signed, stretch, time, told, verdict,
-    visible,
+    ENDING, ENDING_HEAD, LATE, SECTIONS, SERIES, agent, beside, by_chance, chance_of, ending, events, name, outcome,
+    rate, rejects, scope, section_head, section_row, signed, silence, stretch, time, told, verdict, visible,
 };
 
 /// Agents and hosts in the heat map.
@@ -38,11 +38,13 @@ pub fn html(report: &WeeklyReport) -> String {
                     (changed(report))
                     (coverage(report))
                     (findings(report))
+                    (sections(report))
                     (calls(report))
                     (new_destinations(report))
                     (credentials(report))
                     (other_orgs(content))
                     (against(report))
+                    (exceptions(content))
                     (suppressed(content))
                 }
             }
@@ -56,7 +58,7 @@ fn table(caption: &str, head: &[&str], rows: impl Iterator<Item = Vec<Markup>>) 
         div class="wide" tabindex="0" role="region" aria-label=(caption) {
             table {
                 caption { (caption) }
-                thead { tr { @for name in head { th scope="col" { (name) } } } }
+                thead { tr { @for name in head { th scope="col" { (shown(name)) } } } }
                 tbody { @for row in rows { tr { @for (place, cell) in row.iter().enumerate() {
                     @if place == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
                 } } } }
@@ -146,11 +148,35 @@ fn finding(report: &WeeklyReport, one: &Ranked) -> Markup {
             p { (shown(&one.summary)) }
             p {
                 @if report.org_id.is_none() { code { (shown(name(one.org_id.as_ref()))) } ": " }
-                (one.event_count) " events from " (time(one.first_time)) " to " (time(one.last_time)) ", " (one.status) "; "
+                (events(one.event_count)) " from " (time(one.first_time)) " to " (time(one.last_time)) ", " (one.status) "; "
+                @if let Some(chance) = chance_of(one) { (chance) "; " }
                 code { "credwatch findings show " (one.finding_id) }
             }
         }
     }
+}
+
+fn sections(report: &WeeklyReport) -> Markup {
+    let all = &report.content.sections;
+    html! { @if !all.is_empty() {
+        h2 { (SECTIONS) }
+        @for one in all {
+            h3 { (shown(&one.title)) }
+            @if one.rows.is_empty() { p { (silence(report, one)) } } @else {
+                (table(&shown(&one.title), &section_head(report, one), one.rows.iter().map(|row| section_row(report, one, row).into_iter().map(cell).collect())))
+                (more(one.more))
+            }
+        }
+    } }
+}
+
+fn exceptions(content: &Content) -> Markup {
+    let rows = content.exceptions_ending.iter().map(|one| ending(one).map(cell).to_vec());
+    html! { @if !content.exceptions_ending.is_empty() {
+        h2 { (ENDING) }
+        (table(ENDING, &ENDING_HEAD, rows))
+        (more(content.exceptions_ending_more))
+    } }
 }
 
 fn calls(report: &WeeklyReport) -> Markup {

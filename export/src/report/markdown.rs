@@ -5,7 +5,8 @@ use credwatch_schemas::weekly_report::{Agent, Ranked, Series, WeeklyReport};
 
 use super::words;
 use super::words::{
-    LATE, SERIES, beside, by_chance, name, outcome, rate, rejects, scope, signed, stretch, time, told, verdict, visible,
+    ENDING, ENDING_HEAD, LATE, SECTIONS, SERIES, beside, by_chance, chance_of, ending, events, name, outcome, rate,
+    rejects, scope, section_head, section_row, signed, silence, stretch, time, told, verdict, visible,
 };
 
 pub fn markdown(report: &WeeklyReport) -> String {
@@ -13,11 +14,13 @@ pub fn markdown(report: &WeeklyReport) -> String {
     page.head(report);
     page.coverage(report);
     page.findings(report);
+    page.sections(report);
     page.calls(report);
     page.new_destinations(report);
     page.credentials(report);
     page.other_orgs(report);
     page.against(report);
+    page.exceptions(report);
     page.suppressed(report);
     page.0
 }
@@ -131,14 +134,44 @@ impl Page {
         self.line(format!("\n### {}: {}\n", finding.severity, prose(&finding.title)));
         self.line(prose(&finding.summary));
         self.line(format!(
-            "\n{}{} events from {} to {}, {}; `credwatch findings show {}`",
+            "\n{}{} from {} to {}, {}{}; `credwatch findings show {}`",
             whose(report, finding),
-            finding.event_count,
+            events(finding.event_count),
             time(finding.first_time),
             time(finding.last_time),
             finding.status,
+            chance_of(finding).map(|chance| ["; ", &chance].concat()).unwrap_or_default(),
             finding.finding_id
         ));
+    }
+
+    fn sections(&mut self, report: &WeeklyReport) {
+        let all = &report.content.sections;
+        if all.is_empty() {
+            return;
+        }
+        self.section(SECTIONS);
+        for (place, one) in all.iter().enumerate() {
+            self.line(format!("{}### {}\n", if place == 0 { "" } else { "\n" }, prose(&one.title)));
+            if one.rows.is_empty() {
+                self.line(silence(report, one));
+                continue;
+            }
+            let head: Vec<String> = section_head(report, one).into_iter().map(prose).collect();
+            let rows = one.rows.iter().map(|row| section_row(report, one, row).iter().map(|cell| code(cell)).collect());
+            self.table(&head.iter().map(String::as_str).collect::<Vec<_>>(), rows);
+            self.more(one.more);
+        }
+    }
+
+    fn exceptions(&mut self, report: &WeeklyReport) {
+        let all = &report.content.exceptions_ending;
+        if all.is_empty() {
+            return;
+        }
+        self.section(ENDING);
+        self.table(&ENDING_HEAD, all.iter().map(|one| ending(one).map(|cell| code(&cell)).to_vec()));
+        self.more(report.content.exceptions_ending_more);
     }
 
     fn calls(&mut self, report: &WeeklyReport) {

@@ -33,9 +33,9 @@ fn of(name: &str) -> WeeklyReport {
             "top": [{
                 "finding_id": "f_1", "detector_id": "new-destination", "org_id": name, "severity": "high", "status": "open",
                 "title": name, "summary": name, "subject": {"dest_host": name}, "first_time": time, "last_time": time,
-                "event_count": 1, "compared": [],
+                "event_count": 1, "compared": [], "false_discovery_rate": 0.021,
             }],
-            "expected_by_chance": 0.3, "digest": 5, "suppressed": 6, "withdrawn": 7,
+            "expected_by_chance": 0.3, "statistical": 2, "beyond_chance": 1, "digest": 5, "suppressed": 6, "withdrawn": 7,
             "suppressed_because": [{"finding_id": "f_2", "title": name, "because": name}],
         },
         "calls": {"total": ended, "agents": 1, "hosts": 1, "hours": [{"calls": 12, "failures": 3}], "series": [series], "series_more": 2, "worse": [series]},
@@ -43,6 +43,15 @@ fn of(name: &str) -> WeeklyReport {
         "credentials": [{"org_id": name, "provider": name, "refreshes": 4, "refreshes_failed": 1, "revocations": 0, "reauthorisations": 0, "unauthorized": 3, "forbidden": 0, "rate_limited": 0}],
         "other_orgs": [{"org_id": name, "connection_id": name, "credential_org_id": name, "target_org_id": null, "events": 1, "first_time": time, "last_time": time}],
         "other_orgs_more": 0, "credentials_more": 0,
+        "sections": [
+            {
+                "detector_id": "new-destination", "title": name, "more": 4,
+                "columns": [{"name": "dest_host", "title": name, "unit": null}, {"name": "calls", "title": "calls", "unit": "calls"}, {"name": "first_time", "title": "first event", "unit": "time"}],
+                "rows": [{"finding_id": "f_1", "org_id": name, "severity": "high", "status": "open", "values": {"dest_host": name, "calls": 12, "first_time": time}}, {"finding_id": "f_3", "org_id": name, "severity": "low", "status": "open", "values": {"calls": 3.66095e-20}}],
+            },
+            {"detector_id": "unheard-of", "title": "Silent", "columns": [], "rows": [], "more": 0},
+        ],
+        "exceptions_ending": [{"org_id": name, "key": "partners", "value": name, "until_time": time}], "exceptions_ending_more": 0,
         "against_last_week": {"total": ended, "agents_new": [{"org_id": name, "agent_id": name}], "agents_new_more": 0, "agents_gone": [], "agents_gone_more": 0},
     });
     serde_json::from_value(document).unwrap()
@@ -103,7 +112,15 @@ fn a_name_is_no_formula_in_a_sheet_and_breaks_no_line() {
 fn every_rendering_says_the_same_figures() {
     let report = of("name");
     let (page, text, sheet) = (html(&report), markdown(&report), csv(&report));
-    for said in ["12 events and 1 rejected records", "27.3 % (9.7 % to 56.6 %)", "About 0.3", "1 of 4"] {
+    for said in [
+        "12 events and 1 rejected records",
+        "27.3 % (9.7 % to 56.6 %)",
+        "About 0.3 findings of statistical",
+        "2 were, and 1 of them stand",
+        "3.66095e-20",
+        "so improbable, 2.1 % are by chance",
+        "1 of 4",
+    ] {
         assert!(page.contains(said), "{said}: {page}");
         assert!(text.contains(said), "{said}: {text}");
     }
@@ -120,5 +137,14 @@ fn silence_is_not_called_health_where_somebody_could_not_see() {
     assert!(markdown(&report).contains("this is no sign of health"));
     report.content.coverage.detectors[0].blind.clear();
     assert!(markdown(&report).contains("all 1 detectors have judged the whole week"));
+    report.content.sections[0].rows.clear();
+    report.content.ended = false;
+    assert!(markdown(&report).contains("### name\n\nNothing in what there is of this week."));
+    report.content.ended = true;
+    assert!(markdown(&report).contains("### name\n\nNothing, and the detector has judged the whole week."));
+    assert!(html(&report).contains("Nothing, and nobody knows whether it ran."));
+    report.content.coverage.events = 0;
+    assert!(markdown(&report).contains("### name\n\nThere was no event to judge."));
+    assert!(!markdown(&report).contains("Nothing, "));
     assert!(markdown(&of("name")).contains("1 finding stands; 1 of 1 detectors could not see or judge everything."));
 }

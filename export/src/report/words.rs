@@ -3,7 +3,14 @@
 use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::outcome::Outcome;
 use credwatch_schemas::time::Micros;
-use credwatch_schemas::weekly_report::{Coverage, Detector, Ended, Findings, Rate, Stretch, WeeklyReport};
+use credwatch_schemas::weekly_report::{
+    Column, Coverage, Detector, Ended, ExceptionEnding, Findings, Ranked, Rate, Section, SectionRow, SectionValue,
+    Stretch, WeeklyReport,
+};
+
+pub(super) fn events(count: i64) -> String {
+    if count == 1 { "one event".to_owned() } else { format!("{count} events") }
+}
 
 /// To the second: nobody reads microseconds on a page.
 pub(super) fn time(time: Micros) -> String {
@@ -104,7 +111,86 @@ pub(super) fn rejects(coverage: &Coverage) -> String {
 pub(super) fn by_chance(findings: &Findings) -> Option<String> {
     let found = findings.by_severity.iter().any(|one| one.findings > 0);
     let expected = findings.expected_by_chance.filter(|_| found)?;
-    Some(format!("About {expected:.1} findings of statistical detectors are expected by chance."))
+    let about = if expected < 0.05 { "Less than 0.1".to_owned() } else { format!("About {expected:.1}") };
+    let alone = format!("{about} findings of statistical detectors would be raised by chance alone");
+    // Editions of earlier builds say no more.
+    let Some((all, beyond)) = findings.statistical.zip(findings.beyond_chance) else {
+        return Some([&alone, "."].concat());
+    };
+    Some(match all {
+        0 => [&alone, "; none was."].concat(),
+        1 => format!("{alone}; one was, and {beyond} stands at a false discovery rate of 10 %."),
+        all => format!("{alone}; {all} were, and {beyond} of them stand at a false discovery rate of 10 %."),
+    })
+}
+
+/// Of a finding that a test raised.
+pub(super) fn chance_of(finding: &Ranked) -> Option<String> {
+    let rate = finding.false_discovery_rate?;
+    let rate = if rate < 0.000_5 { "less than 0.1 %".to_owned() } else { percent(rate) };
+    Some(format!("of the week's findings that are at least so improbable, {rate} are by chance"))
+}
+
+/// The columns of a section's table.
+pub(super) fn section_head<'a>(report: &WeeklyReport, section: &'a Section) -> Vec<&'a str> {
+    let org = report.org_id.is_none().then_some("org");
+    let columns = told_columns(section).map(|column| column.title.as_str());
+    ["severity"].into_iter().chain(org).chain(columns).chain(["finding"]).collect()
+}
+
+pub(super) fn section_row(report: &WeeklyReport, section: &Section, row: &SectionRow) -> Vec<String> {
+    let org = report.org_id.is_none().then(|| name(row.org_id.as_ref()).to_owned());
+    let value = |column: &Column| row.values.get(&column.name);
+    let values = told_columns(section).map(|column| section_value(column, value(column)));
+    [row.severity.to_string()].into_iter().chain(org).chain(values).chain([row.finding_id.to_string()]).collect()
+}
+
+/// Those that any row fills.
+fn told_columns(section: &Section) -> impl Iterator<Item = &Column> {
+    section.columns.iter().filter(|column| section.rows.iter().any(|row| row.values.contains_key(&column.name)))
+}
+
+fn section_value(column: &Column, value: Option<&SectionValue>) -> String {
+    match (value, column.unit.as_deref()) {
+        (None, _) => "-".to_owned(),
+        (Some(SectionValue::Text(text)), Some("time")) => Micros::parse(text).map_or_else(|| text.clone(), time),
+        (Some(SectionValue::Text(text)), _) => text.clone(),
+        (Some(SectionValue::Number(share)), Some("share")) => percent(*share),
+        (Some(SectionValue::Number(number)), _) => plain(*number),
+    }
+}
+
+/// With an exponent where it would be a row of zeros.
+pub(super) fn plain(number: f64) -> String {
+    let is_tiny = number != 0.0 && number.abs() < 1e-4;
+    if is_tiny || number.abs() >= 1e15 { format!("{number:e}") } else { number.to_string() }
+}
+
+/// What a section without a finding is worth.
+pub(super) fn silence(report: &WeeklyReport, section: &Section) -> String {
+    let coverage = &report.content.coverage;
+    let detector = coverage.detectors.iter().find(|one| one.detector_id == section.detector_id);
+    match detector {
+        _ if coverage.events == 0 => "There was no event to judge.".to_owned(),
+        None => "Nothing, and nobody knows whether it ran.".to_owned(),
+        Some(detector) if !matches!(detector.outcome, Outcome::Clear | Outcome::Findings) => {
+            format!("Nothing, which means nothing: the detector {}.", outcome(detector.outcome))
+        }
+        Some(detector) if !detector.blind.is_empty() => {
+            let sources = if detector.blind.len() == 1 { "source" } else { "sources" };
+            format!("Nothing where it can see; it is blind on {} {sources}.", detector.blind.len())
+        }
+        Some(_) if !report.content.ended => "Nothing in what there is of this week.".to_owned(),
+        Some(_) => "Nothing, and the detector has judged the whole week.".to_owned(),
+    }
+}
+
+pub(super) const SECTIONS: &str = "What each detector found";
+pub(super) const ENDING: &str = "Allowed, and ended or about to end";
+pub(super) const ENDING_HEAD: [&str; 4] = ["org", "setting", "value", "until"];
+
+pub(super) fn ending(one: &ExceptionEnding) -> [String; 4] {
+    [one.org_id.to_string(), one.key.clone(), one.value.clone(), time(one.until_time)]
 }
 
 /// What no reader sees and some programs act on: control characters, and those that hide or turn the direction of writing.

@@ -161,21 +161,11 @@ impl From<EngineError> for Silent {
 
 #[cfg(test)]
 mod tests {
-    use credwatch_schemas::ids::DetectorId;
-
     use super::*;
+    use crate::sample::in_force;
 
     fn detector(data_seq: i64, window: Option<Reached>) -> InForce {
-        InForce {
-            id: DetectorId::new("d"),
-            title: "D".into(),
-            next_step: String::new(),
-            warm_up: None,
-            false_findings: None,
-            data_seq,
-            window,
-            every: Some(2),
-        }
+        InForce { data_seq, window, every: Some(2), ..in_force("d") }
     }
 
     #[test]

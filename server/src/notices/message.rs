@@ -10,8 +10,9 @@ use credwatch_schemas::time::Micros;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Waiting;
-use super::plan::{Planned, SummaryOf, id};
+use super::plan::{Planned, SummaryOf};
 use super::rules::Rules;
+use crate::outbox::id;
 
 /// Findings that one message tells of with words; the others are counted.
 const MOST_TOLD: usize = 20;

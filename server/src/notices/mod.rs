@@ -23,7 +23,6 @@ mod work;
 
 pub use config::{Config, ConfigError, Heartbeat, Kind, QuietConfig, StartConfig, names, routes};
 pub use message::Message;
-pub(crate) use plan::id;
 pub use preview::{PreviewError, Previewed, preview};
 pub(crate) use status::{__path_list, list};
 pub use status::{NotificationStatus, Notifications};

@@ -6,11 +6,11 @@ use credwatch_schemas::finding::{Severity, Subject};
 use credwatch_schemas::ids::{FindingId, OrgId};
 use credwatch_schemas::notice::Notice;
 use credwatch_schemas::time::Micros;
-use sha2::{Digest, Sha256};
 
 use super::memory::{Memory, Waiting, hour_of};
 use super::news::News;
 use super::rules::Rules;
+use crate::outbox::id;
 
 /// Findings that share one of these are told together.
 const SHARED: [&str; 3] = ["connection_id", "agent_id", "provider"];
@@ -255,14 +255,4 @@ fn together<'a>(
 fn worst_first(mut telling: Vec<&Waiting>) -> Vec<&Waiting> {
     telling.sort_by_key(|one| (std::cmp::Reverse(one.brief.severity), one.since, one.first_seq));
     telling
-}
-
-/// A name made of what it names.
-pub(crate) fn id(prefix: &str, of: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    of.iter().for_each(|part| {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
-    });
-    [prefix, &hex::encode(&hash.finalize()[..10])].concat()
 }

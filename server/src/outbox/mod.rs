@@ -18,6 +18,7 @@ use credwatch_schemas::notice::{NOTICES, Notice, NoticeRow};
 use credwatch_schemas::rows::to_batch;
 use credwatch_schemas::time::{DAY, Micros};
 use datafusion::prelude::{col, lit};
+use sha2::{Digest, Sha256};
 
 use crate::book::{Book, BookError};
 
@@ -259,4 +260,14 @@ impl Outbox {
         self.unsent.retain(|_, one| one.notice_id != notice_id);
         Ok(())
     }
+}
+
+/// A name made of what it names.
+pub(crate) fn id(prefix: &str, of: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    of.iter().for_each(|part| {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    });
+    [prefix, &hex::encode(&hash.finalize()[..10])].concat()
 }

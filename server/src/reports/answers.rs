@@ -1,14 +1,15 @@
 //! The statements that a report is made of, each in a file of its own, and their rows. What comes back is bounded by each
-//! of them: a report lists few things, and counts the rest.
+//! of them, or folded as it comes: a report lists few things, and counts the rest.
 
 use std::collections::BTreeMap;
 
 use credwatch_query::{Params, QueryError, Session};
 use credwatch_schemas::finding::{Severity, Status};
-use credwatch_schemas::ids::{DetectorId, OrgId, SourceId};
+use credwatch_schemas::ids::{DetectorId, FindingId, OrgId, SourceId};
 use credwatch_schemas::rows::from_batch;
 use credwatch_schemas::time::Micros;
 use datafusion::scalar::ScalarValue;
+use futures::TryStreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -16,16 +17,14 @@ pub(super) const SPAN: &str = include_str!("sql/span.sql");
 pub(super) const SOURCES: &str = include_str!("sql/sources.sql");
 pub(super) const HOURS: &str = include_str!("sql/hours.sql");
 pub(super) const REJECTS: &str = include_str!("sql/rejects.sql");
-pub(super) const TOTALS: &str = include_str!("sql/totals.sql");
-pub(super) const KINDS: &str = include_str!("sql/kinds.sql");
-pub(super) const SERIES: &str = include_str!("sql/series.sql");
-pub(super) const WORSE: &str = include_str!("sql/worse.sql");
-pub(super) const AGENTS: &str = include_str!("sql/agents.sql");
+pub(super) const SERIES: &str = include_str!("sql/series_of_both_weeks.sql");
 pub(super) const NEW_DESTINATIONS: &str = include_str!("sql/new_destinations.sql");
 pub(super) const CREDENTIALS: &str = include_str!("sql/credentials.sql");
 pub(super) const OTHER_ORGS: &str = include_str!("sql/other_orgs.sql");
 pub(super) const FINDINGS: &str = include_str!("sql/findings.sql");
 pub(super) const TOP: &str = include_str!("sql/top.sql");
+pub(super) const WORST_OF_EACH: &str = include_str!("sql/worst_of_each.sql");
+pub(super) const TESTED: &str = include_str!("sql/tested.sql");
 pub(super) const SUPPRESSED: &str = include_str!("sql/suppressed.sql");
 
 /// The week, and the one before it.
@@ -50,10 +49,6 @@ pub(super) struct SourceRow {
     pub(super) source: Option<SourceId>,
     /// Its first event ever.
     pub(super) since: Micros,
-    pub(super) events: i64,
-    pub(super) late: i64,
-    pub(super) last_time: Option<Micros>,
-    pub(super) data_seq: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -61,6 +56,10 @@ pub(super) struct HourRow {
     pub(super) org_id: Option<OrgId>,
     pub(super) source: Option<SourceId>,
     pub(super) hour: i64,
+    pub(super) events: i64,
+    pub(super) late: i64,
+    pub(super) last_time: Micros,
+    pub(super) data_seq: i64,
     pub(super) calls: i64,
     pub(super) failures: i64,
 }
@@ -84,27 +83,13 @@ pub(super) struct CallsRow {
     pub(super) unknown_before: i64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct SeriesRow {
     pub(super) org_id: Option<OrgId>,
     pub(super) agent_id: Option<String>,
     pub(super) dest_host: Option<String>,
     #[serde(flatten)]
     pub(super) calls: CallsRow,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct KindsRow {
-    pub(super) series: i64,
-    pub(super) agents: i64,
-    pub(super) hosts: i64,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct AgentRow {
-    pub(super) org_id: Option<OrgId>,
-    pub(super) agent_id: Option<String>,
-    pub(super) is_new: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,12 +117,46 @@ pub(super) struct FindingsRow {
     pub(super) findings: i64,
 }
 
-/// Runs a statement with those of the bounds that it names.
+/// What a finding is held against.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct TestedRow {
+    pub(super) finding_id: FindingId,
+    pub(super) detector_id: DetectorId,
+    pub(super) compared: String,
+    pub(super) observed: f64,
+    pub(super) threshold: f64,
+}
+
+/// All rows of a statement that bounds them itself.
 pub(super) async fn rows<T: DeserializeOwned>(
     session: &Session,
     sql: &str,
     bounds: Bounds,
 ) -> Result<Vec<T>, QueryError> {
+    let mut rows = Vec::new();
+    each(session, sql, bounds, |row| rows.push(row)).await?;
+    Ok(rows)
+}
+
+/// Runs a statement with those of the bounds that it names, and takes its rows as they come.
+pub(super) async fn each<T: DeserializeOwned>(
+    session: &Session,
+    sql: &str,
+    bounds: Bounds,
+    mut take: impl FnMut(T),
+) -> Result<(), QueryError> {
+    let mut answer = session.run(sql, params(sql, bounds)).await?;
+    while let Some(batch) = answer.try_next().await? {
+        let rows = from_batch::<T>(&batch).map_err(|error| {
+            tracing::error!(%error, "an answer for a report cannot be read");
+            QueryError::Storage
+        })?;
+        rows.into_iter().for_each(&mut take);
+    }
+    Ok(())
+}
+
+fn params(sql: &str, bounds: Bounds) -> Params {
     let time = |time: Micros| ScalarValue::TimestampMicrosecond(Some(time.0), Some("UTC".into()));
     let all = [
         ("before", time(bounds.before)),
@@ -147,13 +166,5 @@ pub(super) async fn rows<T: DeserializeOwned>(
     ];
     let named = all.into_iter().filter(|(name, _)| sql.contains(&["$", name].concat()));
     let named: BTreeMap<String, ScalarValue> = named.map(|(name, value)| (name.to_owned(), value)).collect();
-    let params = if named.is_empty() { Params::None } else { Params::Named(named) };
-    let mut rows = Vec::new();
-    for batch in session.run(sql, params).await?.collect().await? {
-        rows.extend(from_batch::<T>(&batch).map_err(|error| {
-            tracing::error!(%error, "an answer for a report cannot be read");
-            QueryError::Storage
-        })?);
-    }
-    Ok(rows)
+    if named.is_empty() { Params::None } else { Params::Named(named) }
 }

@@ -10,9 +10,10 @@ const MOST: usize = 50;
 const LONGEST: usize = 200;
 
 /// Members that tell an element of a list from its neighbours.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 14] = [
     "finding_id",
     "detector_id",
+    "name",
     "severity",
     "org_id",
     "source",
@@ -22,10 +23,12 @@ const NAMES: [&str; 11] = [
     "connection_id",
     "credential_org_id",
     "target_org_id",
+    "key",
+    "value",
 ];
 
 /// Sections, what matters most first: of many changes the first ones are told.
-const SECTIONS: [&str; 4] = ["/findings", "/coverage", "/other_orgs", "/new_destinations"];
+const SECTIONS: [&str; 5] = ["/findings", "/sections", "/coverage", "/other_orgs", "/new_destinations"];
 
 pub(super) fn changes(before: &Value, after: &Value) -> (Vec<Changed>, i64) {
     let mut changed = Vec::new();

@@ -5,32 +5,34 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use credwatch_detectors::InForce;
+use credwatch_detectors::org_setting::Held;
 use credwatch_query::{QueryError, Session, TenantScope};
 use credwatch_schemas::finding::{Finding, Severity, Status};
-use credwatch_schemas::ids::DetectorId;
+use credwatch_schemas::ids::{DetectorId, FindingId};
 use credwatch_schemas::outcome::Coverage as CoverageRow;
 use credwatch_schemas::time::{DAY, Micros};
-use credwatch_schemas::weekly_report::{
-    AgainstLastWeek, Agent, Calls, Content, Counted, Coverage, CredentialTrouble, Ended, Findings, Hour, Ranked,
-    Series, Suppressed,
-};
+use credwatch_schemas::weekly_report::{Content, Counted, Coverage, CredentialTrouble, Findings, Ranked, Suppressed};
 
 use super::answers::{
-    self, AgentRow, Bounds, CallsRow, DestinationRow, FindingsRow, HourRow, KindsRow, OtherOrgRow, RejectsRow,
-    SeriesRow, SourceRow, rows,
+    self, Bounds, DestinationRow, FindingsRow, OtherOrgRow, RejectsRow, SourceRow, TestedRow, each, rows,
 };
-use super::coverage::{self, ToJudge};
-use super::share::{ended, growth, rounded};
+use super::calls::Tally;
+use super::coverage::{self, Heard, ToJudge};
+use super::discovery::{BORNE, Tested, false_discovery_rates};
+use super::exceptions;
+use super::sections::sections;
+use super::share::rounded;
 
 /// Of what is listed; how many more there are is said.
-const LISTED: usize = 50;
-const FEW: usize = 10;
+pub(super) const LISTED: usize = 50;
+pub(super) const FEW: usize = 10;
 
 /// What the lake says besides its tables.
 #[derive(Debug)]
 pub(super) struct Known<'a> {
     pub(super) detectors: &'a [InForce],
     pub(super) outcomes: &'a [CoverageRow],
+    pub(super) held: &'a [Held],
     /// How far events reach.
     pub(super) until: Micros,
     /// Whether all of the week is there.
@@ -40,19 +42,26 @@ pub(super) struct Known<'a> {
 /// `session` sees what its scope sees.
 pub(super) async fn content(session: &Session, known: &Known<'_>, bounds: Bounds) -> Result<Content, QueryError> {
     let sources: Vec<SourceRow> = rows(session, answers::SOURCES, bounds).await?;
-    let hours: Vec<HourRow> = rows(session, answers::HOURS, bounds).await?;
+    let mut heard = Heard::new(bounds);
+    each(session, answers::HOURS, bounds, |row| heard.take(row)).await?;
     let found: Vec<FindingsRow> = rows(session, answers::FINDINGS, bounds).await?;
-    let calls = calls(session, &hours, bounds).await?;
+    let (calls, against_last_week) = tally(session, bounds).await?.told(heard.hours.clone());
     let credentials: Vec<CredentialTrouble> = rows(session, answers::CREDENTIALS, bounds).await?;
     let destinations: Vec<DestinationRow> = rows(session, answers::NEW_DESTINATIONS, bounds).await?;
     let other_orgs: Vec<OtherOrgRow> = rows(session, answers::OTHER_ORGS, bounds).await?;
     let (credentials, credentials_more) = cut(worst_first(credentials), LISTED);
+    let coverage = covered(session, known, (&sources, &heard, &found), bounds).await?;
+    let worst: Vec<Finding> = rows(session, answers::WORST_OF_EACH, bounds).await?;
+    let (ending, exceptions_ending_more) = cut(exceptions::ending(known.held, session.scope(), bounds), LISTED);
     let more = |all: Option<i64>, told: usize| all.map_or(0, |all| all - count(told));
     Ok(Content {
         ended: known.ended,
-        coverage: covered(session, known, (&sources, &hours, &found), bounds).await?,
-        findings: findings(session, known.detectors, &found, calls.agents, bounds).await?,
-        against_last_week: against(session, bounds).await?,
+        sections: sections(known.detectors, &coverage.detectors, &worst),
+        exceptions_ending: ending,
+        exceptions_ending_more,
+        coverage,
+        findings: findings(session, known, &found, calls.agents, bounds).await?,
+        against_last_week,
         calls,
         new_destinations_more: more(destinations.first().map(|row| row.destinations), destinations.len()),
         new_destinations: destinations.into_iter().map(|row| row.destination).collect(),
@@ -66,7 +75,7 @@ pub(super) async fn content(session: &Session, known: &Known<'_>, bounds: Bounds
 async fn covered(
     session: &Session,
     known: &Known<'_>,
-    (sources, hours, found): (&[SourceRow], &[HourRow], &[FindingsRow]),
+    (sources, heard, found): (&[SourceRow], &Heard, &[FindingsRow]),
     bounds: Bounds,
 ) -> Result<Coverage, QueryError> {
     // Rejects that name no org are nobody's: an org would take the others for all.
@@ -74,44 +83,42 @@ async fn covered(
         TenantScope::Operator => rows::<RejectsRow>(session, answers::REJECTS, bounds).await?.pop(),
         TenantScope::Org(_) => None,
     };
-    let week = ToJudge {
-        bounds,
-        last: sources.iter().filter_map(|row| row.last_time).max(),
-        data_seq: sources.iter().filter_map(|row| row.data_seq).max().unwrap_or(0),
-    };
+    let week = ToJudge { bounds, last: heard.last, data_seq: heard.data_seq };
     let mut standing: BTreeMap<DetectorId, i64> = BTreeMap::new();
     for row in found.iter().filter(|row| row.of_week && !row.status.is_quiet()) {
         *standing.entry(row.detector_id.clone()).or_default() += row.findings;
     }
     let scope = (week, session.scope());
     Ok(Coverage {
-        events: sources.iter().map(|row| row.events).sum(),
+        events: heard.events,
         rejects: rejects.as_ref().map(|row| row.dated),
         rejects_undated: rejects.as_ref().map(|row| row.undated),
-        sources: coverage::sources(sources, hours, bounds, known.until),
+        sources: coverage::sources(sources, heard, bounds, known.until),
         detectors: coverage::detectors(known.detectors, known.outcomes, sources, &standing, scope),
     })
 }
 
-fn cut<T>(mut all: Vec<T>, at_most: usize) -> (Vec<T>, i64) {
+pub(super) fn cut<T>(mut all: Vec<T>, at_most: usize) -> (Vec<T>, i64) {
     let more = count(all.len().saturating_sub(at_most));
     all.truncate(at_most);
     (all, more)
 }
 
-fn count(number: usize) -> i64 {
+pub(super) fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 async fn findings(
     session: &Session,
-    detectors: &[InForce],
+    known: &Known<'_>,
     found: &[FindingsRow],
     agents: i64,
     bounds: Bounds,
 ) -> Result<Findings, QueryError> {
     let top: Vec<Finding> = rows(session, answers::TOP, bounds).await?;
     let suppressed: Vec<Finding> = rows(session, answers::SUPPRESSED, bounds).await?;
+    let expected_by_chance = by_chance(known, agents, bounds);
+    let rates = rates(session, known.detectors, expected_by_chance, bounds).await?;
     let sum =
         |takes: &dyn Fn(&&FindingsRow) -> bool| -> i64 { found.iter().filter(takes).map(|row| row.findings).sum() };
     let of = |status: Status| sum(&|row| row.of_week && row.status == status);
@@ -126,8 +133,10 @@ async fn findings(
     });
     Ok(Findings {
         by_severity: counted.into_iter().filter(|one| one.findings + one.last_week > 0).collect(),
-        top: top.into_iter().map(in_short).collect(),
-        expected_by_chance: by_chance(detectors, agents, bounds),
+        top: top.into_iter().map(|finding| in_short(finding, &rates)).collect(),
+        statistical: expected_by_chance.map(|_| statistical(known.detectors, found)),
+        beyond_chance: expected_by_chance.map(|_| count(rates.values().filter(|rate| **rate <= BORNE).count())),
+        expected_by_chance,
         digest: of(Status::Digest),
         suppressed: of(Status::Suppressed),
         withdrawn: of(Status::Withdrawn),
@@ -135,8 +144,9 @@ async fn findings(
     })
 }
 
-fn in_short(finding: Finding) -> Ranked {
+fn in_short(finding: Finding, rates: &BTreeMap<FindingId, f64>) -> Ranked {
     Ranked {
+        false_discovery_rate: rates.get(&finding.finding_id).copied(),
         finding_id: finding.finding_id,
         detector_id: finding.detector_id,
         org_id: finding.org_id,
@@ -156,81 +166,48 @@ fn because(finding: Finding) -> Suppressed {
     Suppressed { finding_id: finding.finding_id, title: finding.title, because: finding.status_reason }
 }
 
-/// The budgets of all statistical detectors together: so many findings for an agent in a day.
-fn by_chance(detectors: &[InForce], agents: i64, bounds: Bounds) -> Option<f64> {
-    let budgets: Vec<f64> = detectors.iter().filter_map(|detector| detector.false_findings).collect();
-    let days = (bounds.to.0 - bounds.from.0) as f64 / DAY as f64;
-    (!budgets.is_empty()).then(|| rounded(budgets.iter().sum::<f64>() * agents as f64 * days))
+/// False discovery rates of the statistical findings that stand.
+async fn rates(
+    session: &Session,
+    detectors: &[InForce],
+    expected: Option<f64>,
+    bounds: Bounds,
+) -> Result<BTreeMap<FindingId, f64>, QueryError> {
+    let Some(expected) = expected else { return Ok(BTreeMap::new()) };
+    let all: Vec<TestedRow> = rows(session, answers::TESTED, bounds).await?;
+    let is_chance = |row: &TestedRow| {
+        let of = detectors.iter().find(|detector| detector.id == row.detector_id);
+        of.and_then(|detector| detector.chance.as_ref()).is_some_and(|chance| chance.compared == row.compared)
+    };
+    let tested = all.into_iter().filter(is_chance);
+    let tested = tested.map(|row| Tested { used: row.observed / row.threshold, finding_id: row.finding_id });
+    Ok(false_discovery_rates(tested.collect(), expected))
 }
 
-async fn calls(session: &Session, hours: &[HourRow], bounds: Bounds) -> Result<Calls, QueryError> {
-    let totals: Vec<CallsRow> = rows(session, answers::TOTALS, bounds).await?;
-    let kinds: Vec<KindsRow> = rows(session, answers::KINDS, bounds).await?;
-    let listed: Vec<SeriesRow> = rows(session, answers::SERIES, bounds).await?;
-    let candidates: Vec<SeriesRow> = rows(session, answers::WORSE, bounds).await?;
-    let kinds = kinds.first().copied().unwrap_or(KindsRow { series: 0, agents: 0, hosts: 0 });
-    Ok(Calls {
-        total: totals.first().map_or_else(Ended::default, this_week),
-        agents: kinds.agents,
-        hosts: kinds.hosts,
-        hours: by_hour(hours, bounds),
-        series_more: kinds.series - count(listed.len()),
-        series: listed.into_iter().map(series).collect(),
-        worse: worse(candidates.into_iter().map(series).collect()),
-    })
+/// How many stand, however many of them are ranked.
+fn statistical(detectors: &[InForce], found: &[FindingsRow]) -> i64 {
+    let is_statistical = |id: &DetectorId| detectors.iter().any(|one| one.id == *id && one.chance.is_some());
+    let stands = found.iter().filter(|row| row.of_week && !row.status.is_quiet() && is_statistical(&row.detector_id));
+    stands.map(|row| row.findings).sum()
 }
 
-fn this_week(row: &CallsRow) -> Ended {
-    ended(row.calls, row.failures, row.denied, row.unknown)
+/// What chance raises in all statistical detectors together.
+fn by_chance(known: &Known<'_>, agents: i64, bounds: Bounds) -> Option<f64> {
+    let raised: Vec<f64> =
+        known.detectors.iter().filter_map(|detector| detector.chance.as_ref().map(|chance| chance.findings)).collect();
+    // Of a week that is only half there, half.
+    let there = known.until.min(bounds.to).max(bounds.from);
+    let days = (there.0 - bounds.from.0) as f64 / DAY as f64;
+    (!raised.is_empty()).then(|| rounded(raised.iter().sum::<f64>() * agents as f64 * days))
 }
 
-fn week_before(row: &CallsRow) -> Ended {
-    ended(row.calls_before, row.failures_before, row.denied_before, row.unknown_before)
-}
-
-fn series(row: SeriesRow) -> Series {
-    Series {
-        org_id: row.org_id,
-        agent_id: row.agent_id,
-        dest_host: row.dest_host,
-        ended: this_week(&row.calls),
-        last_week: (row.calls.calls_before > 0).then(|| week_before(&row.calls)),
-    }
-}
-
-fn worse(candidates: Vec<Series>) -> Vec<Series> {
-    let grown = candidates.into_iter().filter_map(|one| Some((growth(&one.ended, one.last_week.as_ref()?)?, one)));
-    let mut grown: Vec<(f64, Series)> = grown.collect();
-    grown.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    grown.into_iter().take(FEW).map(|(_, series)| series).collect()
-}
-
-fn by_hour(rows: &[HourRow], bounds: Bounds) -> Vec<Hour> {
-    let mut hours = vec![Hour::default(); usize::try_from(coverage::hours_of(bounds)).unwrap_or(0)];
-    for row in rows {
-        if let Some(hour) = usize::try_from(row.hour).ok().and_then(|place| hours.get_mut(place)) {
-            hour.calls += row.calls;
-            hour.failures += row.failures;
-        }
-    }
-    hours
+async fn tally(session: &Session, bounds: Bounds) -> Result<Tally, QueryError> {
+    let mut tally = Tally::default();
+    each(session, answers::SERIES, bounds, |row| tally.take(row)).await?;
+    Ok(tally)
 }
 
 fn worst_first(mut all: Vec<CredentialTrouble>) -> Vec<CredentialTrouble> {
     all.sort_by_key(|one| Reverse(one.refreshes_failed + one.revocations + one.unauthorized + one.forbidden));
     all
-}
-
-async fn against(session: &Session, bounds: Bounds) -> Result<AgainstLastWeek, QueryError> {
-    let totals: Vec<CallsRow> = rows(session, answers::TOTALS, bounds).await?;
-    let agents: Vec<AgentRow> = rows(session, answers::AGENTS, bounds).await?;
-    let (new, gone): (Vec<AgentRow>, Vec<AgentRow>) = agents.into_iter().partition(|row| row.is_new);
-    let named = |rows: Vec<AgentRow>| {
-        let agent = |row: AgentRow| Agent { org_id: row.org_id, agent_id: row.agent_id };
-        cut(rows.into_iter().map(agent).collect(), FEW)
-    };
-    let (agents_new, agents_new_more) = named(new);
-    let (agents_gone, agents_gone_more) = named(gone);
-    let total = totals.first().map_or_else(Ended::default, week_before);
-    Ok(AgainstLastWeek { total, agents_new, agents_new_more, agents_gone, agents_gone_more })
 }

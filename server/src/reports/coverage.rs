@@ -4,32 +4,80 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use credwatch_detectors::{InForce, Reached};
 use credwatch_query::TenantScope;
-use credwatch_schemas::ids::DetectorId;
+use credwatch_schemas::ids::{DetectorId, OrgId, SourceId};
 use credwatch_schemas::outcome::{Coverage as CoverageRow, Outcome};
 use credwatch_schemas::time::{HOUR, Micros};
-use credwatch_schemas::weekly_report::{Blind, Detector, Source, Stretch};
+use credwatch_schemas::weekly_report::{Blind, Detector, Hour, Source, Stretch};
 
 use super::answers::{Bounds, HourRow, SourceRow};
 use crate::detector_status::sees;
 
-/// Everything that was heard of before the end of the week, also what was silent in it. `known` is how far the lake
-/// reaches: hours beyond it are not silent, they are not there yet.
-pub(super) fn sources(rows: &[SourceRow], hours: &[HourRow], bounds: Bounds, known: Micros) -> Vec<Source> {
-    rows.iter().map(|row| source(row, hours, bounds, known)).collect()
+/// As many as `sql/sources.sql` lists.
+const MOST_SOURCES: usize = 10_000;
+
+/// When each source was heard, and the calls of each hour: folded as they come, one row a source and hour in the order of
+/// sources.
+#[derive(Debug)]
+pub(super) struct Heard {
+    by_source: BTreeMap<(Option<OrgId>, Option<SourceId>), OfSource>,
+    pub(super) hours: Vec<Hour>,
+    /// Of all sources, however many.
+    pub(super) events: i64,
+    /// The last event of the week.
+    pub(super) last: Option<Micros>,
+    /// The highest `seq` of the week's events.
+    pub(super) data_seq: i64,
 }
 
-fn source(row: &SourceRow, hours: &[HourRow], bounds: Bounds, known: Micros) -> Source {
-    let is_its = |hour: &&HourRow| hour.source == row.source && hour.org_id == row.org_id;
-    let heard: BTreeSet<i64> = hours.iter().filter(is_its).map(|hour| hour.hour).collect();
+#[derive(Debug, Clone, Default)]
+struct OfSource {
+    events: i64,
+    late: i64,
+    hours: BTreeSet<i64>,
+}
+
+impl Heard {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let hours = usize::try_from(hours_of(bounds)).unwrap_or(0);
+        Self { by_source: BTreeMap::new(), hours: vec![Hour::default(); hours], events: 0, last: None, data_seq: 0 }
+    }
+
+    pub(super) fn take(&mut self, row: HourRow) {
+        if let Some(hour) = usize::try_from(row.hour).ok().and_then(|place| self.hours.get_mut(place)) {
+            hour.calls += row.calls;
+            hour.failures += row.failures;
+        }
+        self.events += row.events;
+        self.last = self.last.max(Some(row.last_time));
+        self.data_seq = self.data_seq.max(row.data_seq);
+        let source = (row.org_id, row.source);
+        // Those that are listed come first.
+        if self.by_source.len() < MOST_SOURCES || self.by_source.contains_key(&source) {
+            let heard = self.by_source.entry(source).or_default();
+            heard.events += row.events;
+            heard.late += row.late;
+            heard.hours.insert(row.hour);
+        }
+    }
+}
+
+/// Everything that was heard of before the end of the week, also what was silent in it. `known` is how far the lake
+/// reaches: hours beyond it are not silent, they are not there yet.
+pub(super) fn sources(rows: &[SourceRow], heard: &Heard, bounds: Bounds, known: Micros) -> Vec<Source> {
+    rows.iter().map(|row| source(row, heard, bounds, known)).collect()
+}
+
+fn source(row: &SourceRow, heard: &Heard, bounds: Bounds, known: Micros) -> Source {
+    let heard = heard.by_source.get(&(row.org_id.clone(), row.source.clone())).cloned().unwrap_or_default();
     let first = (row.since.0 - bounds.from.0).max(0) / HOUR;
-    let silences = silences(&heard, first, hours_until(bounds, known));
+    let silences = silences(&heard.hours, first, hours_until(bounds, known));
     let longest = silences.iter().copied().max_by_key(|(from, to)| (to - from, -from));
     let at = |hour: i64| bounds.from.plus(hour * HOUR).min(bounds.to);
     Source {
         org_id: row.org_id.clone(),
         source: row.source.clone(),
-        events: row.events,
-        late: row.late,
+        events: heard.events,
+        late: heard.late,
         silent_hours: silences.iter().map(|(from, to)| to - from).sum(),
         longest_silence: longest.map(|(from, to)| Stretch { from_time: at(from), to_time: at(to) }),
     }
@@ -132,6 +180,7 @@ fn blind(row: &CoverageRow, warm_up: Option<i64>, sources: &[SourceRow], bounds:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::in_force;
 
     #[test]
     fn silence_is_counted_in_hours_and_its_longest_stretch_is_told() {
@@ -152,16 +201,7 @@ mod tests {
     }
 
     fn detector(data_seq: i64, window: Option<Reached>) -> InForce {
-        InForce {
-            id: DetectorId::new("d"),
-            title: "D".into(),
-            next_step: String::new(),
-            warm_up: None,
-            false_findings: None,
-            data_seq,
-            window,
-            every: None,
-        }
+        InForce { data_seq, window, ..in_force("d") }
     }
 
     #[test]

@@ -5,22 +5,26 @@
 //! at the same time get the same edition.
 
 mod answers;
+mod calls;
 mod changes;
 pub mod checks;
 mod content;
 mod coverage;
+mod discovery;
 mod editions;
+mod exceptions;
 mod routes;
 pub mod schedule;
+mod sections;
 mod share;
 #[cfg(test)]
 mod tests;
 mod week;
 
 use chrono_tz::Tz;
-use credwatch_detectors::{EngineError, InForce, Reached, detectors_in_force, outcomes, settings_in_force};
+use credwatch_detectors::{EngineError, InForce, Reached, detectors_in_force, outcomes, settings, settings_in_force};
 use credwatch_lake::{Lake, LakeError, LakeSnapshot};
-use credwatch_query::{QueryError, Session, TenantScope};
+use credwatch_query::{Limits, QueryError, Session, TenantScope};
 use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::time::{MINUTE, Micros};
 use credwatch_schemas::weekly_report::{NAME, VERSION, WeeklyReport};
@@ -64,6 +68,11 @@ pub enum ReportError {
     Edition(#[from] EditionError),
 }
 
+/// A report is short, however many rows its statements give: what they do not bound is folded as it comes.
+pub fn limits(of_a_statement: Limits) -> Limits {
+    Limits { rows: usize::MAX, bytes: usize::MAX, ..of_a_statement }
+}
+
 /// What a weekly report is made with.
 #[derive(Debug)]
 pub struct Weekly<'a> {
@@ -84,7 +93,8 @@ impl Weekly<'_> {
         let bounds = bounds(week, zone)?;
         let detectors = detectors_in_force(self.snapshot, bounds.to.plus(-1)).await?;
         let outcomes = outcomes(self.snapshot).await?;
-        let known = Known { detectors: &detectors, outcomes: &outcomes, until: self.until(span), ended };
+        let held = settings(self.snapshot).await?;
+        let known = Known { detectors: &detectors, outcomes: &outcomes, held: &held, until: self.until(span), ended };
         let draft = WeeklyReport {
             report: NAME.to_owned(),
             version: VERSION,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::checks::{CREDENTIALS, OFFBOARDING, checklist};
-use super::{EditionError, ReportError, Week, Weekly, document};
+use super::{EditionError, ReportError, Week, Weekly, document, limits};
 use crate::access::Caller;
 use crate::api::Api;
 use crate::findings::Whose;
@@ -93,7 +93,7 @@ pub(crate) async fn weekly(
     let permit = caller.within(asked.org.as_deref())?.may(Right::ReadFindings)?;
     let turn = api.statements.begin(uuid::Uuid::new_v4().simple().to_string(), permit.principal()).map_err(not_now)?;
     let snapshot = api.snapshot(&permit).await?;
-    let session = Session::open(&snapshot, permit.scope().clone(), api.limits)?.on(turn.ground()?);
+    let session = Session::open(&snapshot, permit.scope().clone(), limits(api.limits))?.on(turn.ground()?);
     let weekly = Weekly { lake: &api.lake, snapshot: &snapshot, session: &session };
     // All of its statements together have the time of one.
     let made = tokio::time::timeout(api.limits.time, weekly.make(week, (api.access.clock)())).await;

@@ -32,6 +32,12 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).expect("reading a report")).expect("a document")
 }
 
+/// The rows of all detectors' sections.
+fn sections(report: &Value) -> impl Iterator<Item = Value> {
+    let sections = report["sections"].as_array().expect("sections").clone();
+    sections.into_iter().flat_map(|section| section["rows"].as_array().expect("rows").clone())
+}
+
 /// DuckDB, deltalake and a validator of JSON Schema share no code with us.
 fn counted_again(program: &Program, report: &Path) {
     let schema = root().join("../schemas/wire/weekly-report-v1.schema.json");
@@ -50,6 +56,15 @@ fn its_figures_are_those_of_plain_sql_over_the_files_for_everybody_and_for_an_or
     counted_again(&program, &all);
     let report = read(&all);
     assert_eq!((report["week"].as_str(), report["edition"].as_i64()), (Some("2026-W24"), Some(1)));
+    let rates = report["findings"]["top"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter(|one| one["false_discovery_rate"].is_f64());
+    assert!(
+        rates.count() > 0 && report["findings"]["beyond_chance"].as_i64() > Some(0),
+        "a test raised some: {report}"
+    );
     assert!(!report["findings"]["top"].as_array().expect("findings").is_empty(), "{report}");
     for finding in report["findings"]["top"].as_array().expect("findings") {
         let id = finding["finding_id"].as_str().expect("an id");
@@ -59,13 +74,15 @@ fn its_figures_are_those_of_plain_sql_over_the_files_for_everybody_and_for_an_or
     let org = written(&program, "org.json", &["--format", "json", "--org", "org_2", "--week", "2026-W24"]);
     counted_again(&program, &org);
     assert_eq!(read(&org)["from_time"], "2026-06-08T04:00:00.000000Z", "the week begins where the org lives");
+    assert!(sections(&read(&org)).all(|row| row["org_id"] == "org_2"), "{}", read(&org));
     let told = std::fs::read_to_string(&org).expect("reading a report");
     for other in ["org_1", "org_3"] {
         let named = told.matches(other).count();
         // What a finding of this org says itself, such as whose credential it met.
         let by_findings = read(&org)["findings"]["top"].to_string().matches(other).count();
         let across = read(&org)["other_orgs"].to_string().matches(other).count();
-        assert_eq!(named, by_findings + across, "{told}");
+        let rows = sections(&read(&org)).map(|row| row["values"].to_string().matches(other).count()).sum::<usize>();
+        assert_eq!(named, by_findings + across + rows, "{told}");
     }
 }
 
@@ -177,6 +194,82 @@ fn records_of_a_real_account_make_a_report_that_can_be_counted_again() {
     let report = written(&program, "aws.json", &["--format", "json"]);
     counted_again(&program, &report);
     assert!(read(&report)["coverage"]["events"].as_i64().expect("a number") > 0);
+}
+
+/// Reports as people read them, read by somebody before they were committed. After a change that is meant,
+/// `CREDWATCH_BLESS=1` writes them anew: read the difference.
+fn as_it_was_read(name: &str, page: &str) {
+    let path = root().join("golden").join(name);
+    if std::env::var_os("CREDWATCH_BLESS").is_some() {
+        std::fs::write(&path, page).expect("writing a golden report");
+    }
+    let golden = std::fs::read_to_string(&path).expect("a golden report");
+    assert!(golden == page, "{name} is other than it was read; it says now:\n{page}");
+}
+
+#[test]
+fn the_known_weeks_read_as_they_were_read() {
+    let program = fortnight();
+    let week = |program: &Program, week: &str| program.ok(&["report", "weekly", "--week", week]);
+    as_it_was_read("fortnight.md", &week(&program, "2026-W24"));
+    let with_a_hole = Program::fresh();
+    let events = std::fs::read_to_string(program.folder().join("audit.ndjson")).expect("reading the events");
+    let is_left = |line: &&str| {
+        let event: Value = serde_json::from_str(line).expect("an event");
+        let time = event["time"].as_str().expect("a time");
+        !("2026-06-10T04".."2026-06-10T13").contains(&time)
+    };
+    let file = with_a_hole.folder().join("hole.ndjson");
+    std::fs::write(&file, events.lines().filter(is_left).collect::<Vec<_>>().join("\n")).expect("writing the events");
+    with_a_hole.ok(&["import", text(&file)]);
+    with_a_hole.ok(&["detect", "run"]);
+    as_it_was_read("hole.md", &week(&with_a_hole, "2026-W24"));
+    let empty = Program::fresh();
+    import(&empty, "before.ndjson", "2026-06-03T09:00:00Z");
+    import(&empty, "after.ndjson", "2026-06-17T09:00:00Z");
+    empty.ok(&["detect", "run"]);
+    as_it_was_read("empty.md", &week(&empty, "2026-W24"));
+    let real = Program::fresh();
+    real.ok(&["import", text(&root().join("data/cloudtrail-attack.ndjson.gz")), "--org", "org_aws"]);
+    real.ok(&["detect", "run"]);
+    as_it_was_read("cloudtrail.md", &real.ok(&["report", "weekly"]));
+}
+
+/// Names that would act where they are not text. They stand in agents, hosts and sources.
+const HOSTILE: [&str; 3] = [
+    "<script>alert(1)</script><img src=http://192.0.2.1/x onerror=alert(1)>",
+    "\" onmouseover=\"alert(1)\" style=\"position:fixed",
+    "javascript:alert(1)//\u{202e}txt.exe",
+];
+
+#[test]
+fn the_page_can_be_read_by_everybody_in_a_browser_and_on_paper_whatever_events_are_called() {
+    let program = fortnight();
+    let events: Vec<String> = (0..90)
+        .map(|number| {
+            let name = HOSTILE[number % HOSTILE.len()];
+            let event = serde_json::json!({
+                "event_id": format!("hostile-{number}"), "time": format!("2026-06-10T09:{:02}:00Z", number % 60), "kind": "tool_call",
+                "source": name, "org_id": "org_1", "agent_id": name, "dest_host": name, "outcome": "failure", "target_org_id": name,
+            });
+            event.to_string()
+        })
+        .collect();
+    let file = program.folder().join("hostile.ndjson");
+    std::fs::write(&file, events.join("\n")).expect("writing events");
+    program.ok(&["import", text(&file)]);
+    program.ok(&["detect", "run"]);
+    let page = written(&program, "page.html", &["--format", "html", "--week", "2026-W24"]);
+    let told = std::fs::read_to_string(&page).expect("reading a page");
+    assert!(told.contains("&lt;script&gt;alert(1)"), "the names are on the page");
+    let own = written(&program, "own.html", &["--format", "html", "--week", "2026-W24", "--org", "org_2"]);
+    let paper = written(&program, "paper.pdf", &["--format", "pdf", "--week", "2026-W24"]);
+    let looked = Command::new(root().join("../target/venv/bin/python"))
+        .arg(root().join("oracle/pages.py"))
+        .args([&page, &own, &paper])
+        .output()
+        .expect("starting the browser");
+    assert!(looked.status.success(), "{}", String::from_utf8_lossy(&looked.stderr));
 }
 
 #[test]

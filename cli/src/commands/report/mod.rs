@@ -12,7 +12,7 @@ use anyhow::Context;
 use credwatch_query::{Limits, Session};
 use credwatch_schemas::checklist::Framework;
 use credwatch_schemas::weekly_report::WeeklyReport;
-use credwatch_server::reports::{Format as Shape, Weekly, rendered};
+use credwatch_server::reports::{Format as Shape, Weekly, limits, rendered};
 
 use crate::args::{self, Format, Report};
 use crate::output;
@@ -52,7 +52,7 @@ async fn made(setting: &Setting, asked: &args::WeeklyReport) -> anyhow::Result<W
     }
     let lake = setting.lake_to_judge().await?;
     let snapshot = lake.snapshot().await?;
-    let session = Session::open(&snapshot, setting.scope.clone(), Limits::default())?;
+    let session = Session::open(&snapshot, setting.scope.clone(), limits(Limits::default()))?;
     let weekly = Weekly { lake: &lake, snapshot: &snapshot, session: &session };
     Ok(weekly.make(asked.week, now()).await?)
 }

@@ -1,6 +1,5 @@
-//! A signed webhook: the message as it is, signed as Standard Webhooks 1.0 says. Its id is the notice's.
+//! A signed webhook: the message as it is. Its id is the notice's.
 
-use reqwest::{Client, Url};
 use serde::Serialize;
 use serde_json::json;
 
@@ -8,24 +7,14 @@ use crate::delivering::{Undelivered, taken};
 use crate::notices::heartbeat::Alive;
 use crate::notices::message::Message;
 use crate::outside::Outside;
-use crate::signature::Signer;
+use crate::signed_webhook::SignedWebhook;
 
-pub(in crate::notices) struct Webhook {
-    url: Url,
-    signer: Signer,
-    client: Client,
-}
-
-impl std::fmt::Debug for Webhook {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Webhook").field("host", &self.url.host_str()).finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub(in crate::notices) struct Webhook(SignedWebhook);
 
 impl Webhook {
     pub(in crate::notices) fn new(outside: Outside) -> Result<Self, String> {
-        let Outside { url, secret, outbound } = outside;
-        Ok(Self { signer: Signer::new(secret.as_deref())?, client: outbound.client(&url)?, url })
+        SignedWebhook::new(outside).map(Self)
     }
 
     pub(super) async fn tell(&self, message: &Message) -> Result<(), Undelivered> {
@@ -38,7 +27,6 @@ impl Webhook {
 
     async fn post(&self, kind: &str, id: &str, data: &impl Serialize) -> Result<(), Undelivered> {
         let body = json!({"type": kind, "data": data}).to_string().into_bytes();
-        let request = self.client.post(self.url.clone()).header("content-type", "application/json");
-        taken(self.signer.signed(request, id, body).send().await).await
+        taken(self.0.post(id, body).await).await
     }
 }

@@ -1,37 +1,25 @@
 //! A signed webhook. The id of a message is made of its rows: when they are sent again it is the same, and their receiver can
 //! tell.
 
-use reqwest::{Client, Url};
 use sha2::{Digest, Sha256};
 
 use super::Batch;
 use crate::delivering::{Undelivered, good};
 use crate::outside::Outside;
-use crate::signature::Signer;
+use crate::signed_webhook::SignedWebhook;
 
-pub(in crate::push) struct Webhook {
-    url: Url,
-    signer: Signer,
-    client: Client,
-}
-
-impl std::fmt::Debug for Webhook {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Webhook").field("host", &self.url.host_str()).finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub(in crate::push) struct Webhook(SignedWebhook);
 
 impl Webhook {
     pub(in crate::push) fn new(outside: Outside) -> Result<Self, String> {
-        let Outside { url, secret, outbound } = outside;
-        Ok(Self { signer: Signer::new(secret.as_deref())?, client: outbound.client(&url)?, url })
+        SignedWebhook::new(outside).map(Self)
     }
 
     pub(super) async fn deliver(&self, batch: &Batch) -> Result<(), Undelivered> {
         let body = body(batch);
         let id = id(&body);
-        let request = self.client.post(self.url.clone()).header("content-type", "application/json");
-        good(self.signer.signed(request, &id, body).send().await).await.map(drop)
+        good(self.0.post(&id, body).await).await.map(drop)
     }
 }
 

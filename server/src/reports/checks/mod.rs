@@ -64,7 +64,7 @@ async fn span(session: &Session) -> Result<Span, ReportError> {
 
 async fn check(session: &Session, asked: &Asked, from: Micros, to: Micros) -> Result<Check, QueryError> {
     let counted = counting(asked.statement());
-    let verdicts = verdicts(session, &counted, from, to).await?;
+    let verdicts = verdicts(session, &counted, asked.step(), (from, to)).await?;
     let of = |verdict: &str| verdicts.iter().find(|one| one.verdict == verdict);
     let things = |verdict: &str| of(verdict).map_or(0, |one| one.things);
     let (holds, fails, unseen) = (things("for"), things("against"), things("unseen"));
@@ -77,7 +77,7 @@ async fn check(session: &Session, asked: &Asked, from: Micros, to: Micros) -> Re
         unseen,
         example: of("against").and_then(|one| one.example.clone()),
         unseen_because: asked.unseen_because().to_owned(),
-        evidence: spelt_out(asked.statement(), from, to),
+        evidence: spelt_out(asked, from, to),
     })
 }
 
@@ -90,9 +90,15 @@ fn counting(statement: &str) -> String {
     .concat()
 }
 
-async fn verdicts(session: &Session, sql: &str, from: Micros, to: Micros) -> Result<Vec<Verdicts>, QueryError> {
+async fn verdicts(
+    session: &Session,
+    sql: &str,
+    step: Option<&str>,
+    (from, to): (Micros, Micros),
+) -> Result<Vec<Verdicts>, QueryError> {
     let time = |time: Micros| ScalarValue::TimestampMicrosecond(Some(time.0), Some("UTC".into()));
-    let named = [("from", time(from)), ("to", time(to))].into_iter();
+    let step = ScalarValue::Utf8(step.map(str::to_owned));
+    let named = [("from", time(from)), ("to", time(to)), ("step", step)].into_iter();
     let named = named.filter(|(name, _)| sql.contains(&["$", name].concat()));
     let named: BTreeMap<String, ScalarValue> = named.map(|(name, value)| (name.to_owned(), value)).collect();
     let params = if named.is_empty() { Params::None } else { Params::Named(named) };
@@ -107,6 +113,8 @@ async fn verdicts(session: &Session, sql: &str, from: Micros, to: Micros) -> Res
 }
 
 /// For people who copy it.
-fn spelt_out(statement: &str, from: Micros, to: Micros) -> String {
-    statement.replace("$from", &literal::time(from)).replace("$to", &literal::time(to))
+fn spelt_out(asked: &Asked, from: Micros, to: Micros) -> String {
+    let step = asked.step().map(literal::text).unwrap_or_default();
+    let statement = asked.statement().replace("$from", &literal::time(from)).replace("$to", &literal::time(to));
+    statement.replace("$step", &step)
 }

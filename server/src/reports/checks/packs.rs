@@ -8,19 +8,29 @@ use credwatch_schemas::checklist::Framework;
 pub(super) struct Asked {
     pub(super) name: &'static str,
     file: &'static str,
+    /// Which step a question about steps means, and how it is asked.
+    step: Option<(&'static str, &'static str)>,
 }
 
 macro_rules! asked {
-    ($($name:literal: $file:literal),* $(,)?) => {
-        &[$(Asked { name: $name, file: include_str!(concat!("sql/", $file, ".sql")) }),*]
+    ($($name:literal: $file:literal $(of $step:expr)?),* $(,)?) => {
+        &[$(Asked {
+            name: $name,
+            file: include_str!(concat!("sql/", $file, ".sql")),
+            step: [$(Some($step),)? None][0],
+        }),*]
     };
 }
+
+const ORG_BOUND: (&str, &str) = ("tenant_resolution", "Is the org bound to the credential before the handler runs?");
+const SCOPE_CHECKED: (&str, &str) =
+    ("scope_check", "Is the scope checked against the grant before the call is executed?");
 
 pub(super) fn questions(of: Framework) -> &'static [Asked] {
     match of {
         Framework::Readiness => asked! {
             "A1": "own_connection", "A2": "no_raw_tokens", "A3": "isolated_vault",
-            "B1": "org_bound_first", "B2": "connection_unchanged", "B3": "scope_checked_first",
+            "B1": "step_first" of ORG_BOUND, "B2": "connection_unchanged", "B3": "step_first" of SCOPE_CHECKED,
             "C1": "proactive_refresh", "C2": "refresh_lock", "C3": "revocation_halts",
             "D1": "four_fields", "D2": "siem_export", "D3": "scope_changes",
         },
@@ -35,18 +45,23 @@ pub(super) fn questions(of: Framework) -> &'static [Asked] {
             "164.312(c) integrity": "immutable", "164.316(b) retention": "six_years",
         },
         Framework::Iso27001 => asked! {
-            "A.9.4 scope check": "scope_checked_first", "A.9.4 validity": "valid_and_in_scope", "A.9.2 over-grants": "no_over_grants",
+            "A.9.4 scope check": "step_first" of SCOPE_CHECKED, "A.9.4 validity": "valid_and_in_scope", "A.9.2 over-grants": "no_over_grants",
         },
     }
 }
 
 impl Asked {
     pub(super) fn question(&self) -> &'static str {
-        self.line(0)
+        self.step.map_or_else(|| self.line(0), |(_, question)| question)
     }
 
     pub(super) fn unseen_because(&self) -> &'static str {
         self.line(1)
+    }
+
+    /// The value of `$step`.
+    pub(super) fn step(&self) -> Option<&'static str> {
+        self.step.map(|(step, _)| step)
     }
 
     /// The statement, with `$from` and `$to` where it names them.
@@ -68,6 +83,7 @@ mod tests {
     fn every_file_asks_something_says_what_it_cannot_see_and_decides() {
         for framework in Framework::ALL {
             for one in questions(*framework) {
+                assert_eq!(one.step().is_some(), one.statement().contains("$step"), "{}", one.name);
                 assert!(one.question().ends_with('?'), "{}: {}", one.name, one.question());
                 assert!(!one.unseen_because().is_empty() && !one.unseen_because().contains("SELECT"), "{}", one.name);
                 assert!(

@@ -8,13 +8,14 @@ use credwatch_schemas::ids::OrgId;
 use serde::Deserialize;
 
 use super::due::Times;
-use super::parcel::{Folder, To, Webhook};
+use super::parcel::{Folder, To};
 use super::work::Schedule;
 use crate::causes::chain;
 use crate::mail::Mailer;
 use crate::notices::ConfigError;
 use crate::outside::{Keys, Outside};
 use crate::reports::Format;
+use crate::signed_webhook::SignedWebhook;
 
 /// One `[[reports]]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -88,7 +89,7 @@ impl Config {
         }
         match self.to {
             Kind::Folder => Ok(To::Folder(Folder::new(&self.name, self.org.as_ref(), &self.url, &self.formats))),
-            Kind::Webhook => Webhook::new(self.outside()?).map(To::Webhook),
+            Kind::Webhook => SignedWebhook::new(self.outside()?).map(To::Webhook),
             Kind::Email => Mailer::new(self.outside()?, self.from.as_deref(), &self.recipients).map(To::Email),
         }
     }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::weekly_report::WeeklyReport;
-use reqwest::{Client, Url};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::fs;
@@ -12,14 +11,13 @@ use tokio::io::AsyncWriteExt;
 
 use crate::delivering::{Undelivered, taken};
 use crate::mail::{Letter, Mailer};
-use crate::outside::Outside;
 use crate::reports::{Format, rendered};
-use crate::signature::Signer;
+use crate::signed_webhook::SignedWebhook;
 
 #[derive(Debug)]
 pub(super) enum To {
     Folder(Folder),
-    Webhook(Webhook),
+    Webhook(SignedWebhook),
     Email(Mailer),
 }
 
@@ -28,7 +26,7 @@ impl To {
     pub(super) async fn deliver(&self, id: &str, report: &WeeklyReport, is_again: bool) -> Result<(), Undelivered> {
         match self {
             Self::Folder(folder) => folder.deliver(report).await,
-            Self::Webhook(webhook) => webhook.deliver(id, report).await,
+            Self::Webhook(webhook) => by_webhook(webhook, id, report).await,
             Self::Email(mailer) => by_mail(mailer, id, (report, is_again)).await,
         }
     }
@@ -92,27 +90,8 @@ impl Folder {
     }
 }
 
-pub(super) struct Webhook {
-    url: Url,
-    signer: Signer,
-    client: Client,
-}
-
-impl std::fmt::Debug for Webhook {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Webhook").field("host", &self.url.host_str()).finish_non_exhaustive()
-    }
-}
-
-impl Webhook {
-    pub(super) fn new(outside: Outside) -> Result<Self, String> {
-        let Outside { url, secret, outbound } = outside;
-        Ok(Self { signer: Signer::new(secret.as_deref())?, client: outbound.client(&url)?, url })
-    }
-
-    async fn deliver(&self, id: &str, report: &WeeklyReport) -> Result<(), Undelivered> {
-        let body = json!({"type": "credwatch.report", "data": report}).to_string().into_bytes();
-        let request = self.client.post(self.url.clone()).header("content-type", "application/json");
-        taken(self.signer.signed(request, id, body).send().await).await
-    }
+/// The document, signed.
+async fn by_webhook(webhook: &SignedWebhook, id: &str, report: &WeeklyReport) -> Result<(), Undelivered> {
+    let body = json!({"type": "credwatch.report", "data": report}).to_string().into_bytes();
+    taken(webhook.post(id, body).await).await
 }

@@ -21,10 +21,10 @@ use crate::access::Clock;
 use crate::book::BookError;
 use crate::causes::chain;
 use crate::delivering::{Blames, Undelivered};
-use crate::notices::{Notifications, id};
-use crate::outbox::{Carrier, Number, Outbox, Recorded, Sender, Unsent};
+use crate::notices::Notifications;
+use crate::outbox::{Carrier, Number, Outbox, Recorded, Sender, Unsent, id};
 use crate::reports::editions::{Edited, Editions};
-use crate::reports::{EditionError, ReportError, Week, Weekly};
+use crate::reports::{EditionError, ReportError, Week, Weekly, limits};
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// A week that is not complete yet is asked for again after this long.
@@ -92,7 +92,7 @@ impl Schedule {
         let _one = ONE_AT_A_TIME.lock().await;
         let made = async {
             let snapshot = lake.snapshot().await?;
-            let session = Session::open(&snapshot, self.scope.clone(), Limits::default())?;
+            let session = Session::open(&snapshot, self.scope.clone(), limits(Limits::default()))?;
             Weekly { lake, snapshot: &snapshot, session: &session }.make(None, now).await
         };
         let report = made.await.map_err(|error: ReportError| chain(&error))?;
@@ -173,7 +173,7 @@ impl Work {
         let _one = ONE_AT_A_TIME.lock().await;
         let lake = self.lake.clone();
         let snapshot = lake.snapshot().await?;
-        let session = Session::open(&snapshot, self.schedule.scope.clone(), Limits::default())?;
+        let session = Session::open(&snapshot, self.schedule.scope.clone(), limits(Limits::default()))?;
         let weekly = Weekly { lake: &lake, snapshot: &snapshot, session: &session };
         let zone = weekly.zone_at(last).await.map_err(Stopped::Zone)?;
         for week in weeks(handled, last, zone) {

@@ -4,12 +4,14 @@
 //! prints its section.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench ends by panicking and talks on stdout")]
 
+mod chance;
 mod idle;
 mod judging;
 mod latency;
 mod process;
 mod reading;
 mod server;
+mod weekly;
 
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +19,7 @@ use std::process::Command;
 use credwatch_tests::broker::{Broker, Listeners};
 
 const EVENTS: u64 = 5_000_000;
-const PARTS: [&str; 4] = ["reading", "latency", "judging", "idle"];
+const PARTS: [&str; 6] = ["reading", "latency", "judging", "weekly", "chance", "idle"];
 
 #[tokio::main]
 async fn main() {
@@ -43,6 +45,8 @@ async fn measure(part: &str, events: u64) -> String {
         "reading" => reading::measure(&Broker::start(Listeners::Plain), events).await,
         "latency" => latency::measure(&Broker::start(Listeners::Plain), events).await,
         "judging" => judging::measure(events).await,
+        "weekly" => weekly::measure(events * 2),
+        "chance" => chance::measure(),
         _ => idle::measure(&Broker::start(Listeners::Plain)).await,
     }
 }

@@ -1,4 +1,5 @@
-SELECT count(*) FILTER (WHERE time >= $from) AS calls,
+SELECT org_id, agent_id, dest_host,
+       count(*) FILTER (WHERE time >= $from) AS calls,
        count(*) FILTER (WHERE time >= $from AND outcome = 'failure') AS failures,
        count(*) FILTER (WHERE time >= $from AND outcome = 'denied') AS denied,
        count(*) FILTER (WHERE time >= $from AND (outcome IS NULL OR outcome NOT IN ('success', 'failure', 'denied'))) AS unknown,
@@ -8,3 +9,4 @@ SELECT count(*) FILTER (WHERE time >= $from) AS calls,
        count(*) FILTER (WHERE time < $from AND (outcome IS NULL OR outcome NOT IN ('success', 'failure', 'denied'))) AS unknown_before
 FROM events
 WHERE kind = 'tool_call' AND time >= $before AND time < $to
+GROUP BY org_id, agent_id, dest_host

@@ -1,26 +1,50 @@
-//! Signing what is sent to a webhook, as Standard Webhooks 1.0 says: the receiver can tell who sent it, and when.
+//! A webhook whose messages are signed as Standard Webhooks 1.0 says: the receiver can tell who sent them, and when.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use reqwest::RequestBuilder;
+use reqwest::{Client, Response, Url};
 use sha2::Sha256;
+
+use crate::outside::Outside;
 
 const PREFIX: &str = "whsec_";
 /// As the specification bounds it.
 const SHORTEST_SECRET: usize = 24;
 
-/// A secret that signs, and cannot be printed.
-pub(crate) struct Signer(Hmac<Sha256>);
+pub(crate) struct SignedWebhook {
+    url: Url,
+    signer: Signer,
+    client: Client,
+}
 
-impl std::fmt::Debug for Signer {
+/// Its path may be a secret too.
+impl std::fmt::Debug for SignedWebhook {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Signer")
+        out.debug_struct("SignedWebhook").field("host", &self.url.host_str()).finish_non_exhaustive()
     }
 }
 
+impl SignedWebhook {
+    pub(crate) fn new(outside: Outside) -> Result<Self, String> {
+        let Outside { url, secret, outbound } = outside;
+        Ok(Self { signer: Signer::new(secret.as_deref())?, client: outbound.client(&url)?, url })
+    }
+
+    /// Sends a body in JSON with its id, the time, and the signature over all three.
+    pub(crate) async fn post(&self, id: &str, body: Vec<u8>) -> Result<Response, reqwest::Error> {
+        let now = now();
+        let request = self.client.post(self.url.clone()).header("content-type", "application/json");
+        let request = request.header("webhook-signature", self.signer.signature(id, now, &body));
+        request.header("webhook-id", id).header("webhook-timestamp", now.to_string()).body(body).send().await
+    }
+}
+
+/// A secret that signs, and cannot be printed.
+struct Signer(Hmac<Sha256>);
+
 impl Signer {
-    pub(crate) fn new(secret: Option<&str>) -> Result<Self, String> {
+    fn new(secret: Option<&str>) -> Result<Self, String> {
         let secret = secret.ok_or("a secret to sign with is needed: secret_file")?;
         let bytes = STANDARD.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).unwrap_or_default();
         if bytes.len() < SHORTEST_SECRET {
@@ -28,13 +52,6 @@ impl Signer {
         }
         let secret = Hmac::new_from_slice(&bytes).map_err(|_| "the secret cannot sign")?;
         Ok(Self(secret))
-    }
-
-    /// The request with its body, its id, the time and the signature over all three.
-    pub(crate) fn signed(&self, request: RequestBuilder, id: &str, body: Vec<u8>) -> RequestBuilder {
-        let now = now();
-        let request = request.header("webhook-signature", self.signature(id, now, &body));
-        request.header("webhook-id", id).header("webhook-timestamp", now.to_string()).body(body)
     }
 
     fn signature(&self, id: &str, now: u64, body: &[u8]) -> String {
