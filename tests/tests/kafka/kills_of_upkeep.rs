@@ -66,6 +66,8 @@ async fn killed_while_it_tidies_up_nothing_is_lost_and_the_next_round_finishes()
     sent.tell("load of an upkeep", begin.elapsed());
     steady.stop();
     let mut last = Ingest::start(&program, broker, &topic, "last", &BUSY);
+    // Who is stopped before it reads has not begun to listen for that.
+    last.until_it_says("reading").await;
     last.until_all_is_there(broker, &topic).await;
     until("the leftover is gone", PATIENCE, || (!left_over(&program).exists()).then_some(()));
     last.stop();
