@@ -22,10 +22,10 @@ chaos: needs-test
 	@N=$(N) EVENTS=$(EVENTS) SEED=$(SEED) PROFILE=$(PROFILE) scripts/chaos
 
 bench: needs-test
-	@target/venv/bin/pip install -q confluent-kafka==2.12.1
+	@target/venv/bin/pip install -q confluent-kafka==2.12.1 chdb==4.4.0
 	@scripts/stage "building the bench (the first time takes up to 25 minutes on 2 cores)" \
 	  cargo build --quiet --profile fast --bins
-	@target/fast/bench $(EVENTS)
+	@target/fast/bench $(or $(EVENTS),5000000) $(PARTS)
 
 fmt:
 	cargo fmt --all

@@ -17,7 +17,8 @@ mod stored_event;
 
 use credwatch_schemas::finding::Finding;
 
-pub use stored_event::StoredEvent;
+pub use ocsf::OcsfVersion;
+pub use stored_event::{STORED_EVENTS, StoredEvent};
 
 /// A vocabulary that rows are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,8 +26,8 @@ pub enum Vocabulary {
     /// `event-v1` and `finding-v1`.
     #[default]
     Canonical,
-    /// OCSF 1.8.0.
-    Ocsf,
+    /// OCSF.
+    Ocsf(OcsfVersion),
     /// Elastic Common Schema 9.4.
     Ecs,
     /// OpenTelemetry log records, in the JSON of OTLP.
@@ -38,12 +39,23 @@ pub enum Vocabulary {
 }
 
 impl Vocabulary {
-    pub const ALL: [Self; 6] = [Self::Canonical, Self::Ocsf, Self::Ecs, Self::Otlp, Self::Cef, Self::Leef];
+    pub const ALL: [Self; 8] = [
+        Self::Canonical,
+        Self::Ocsf(OcsfVersion::V1_8),
+        Self::Ocsf(OcsfVersion::V1_5),
+        Self::Ocsf(OcsfVersion::V1_3),
+        Self::Ecs,
+        Self::Otlp,
+        Self::Cef,
+        Self::Leef,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Canonical => "canonical",
-            Self::Ocsf => "ocsf",
+            Self::Ocsf(OcsfVersion::V1_8) => "ocsf",
+            Self::Ocsf(OcsfVersion::V1_5) => "ocsf-1.5",
+            Self::Ocsf(OcsfVersion::V1_3) => "ocsf-1.3",
             Self::Ecs => "ecs",
             Self::Otlp => "otlp",
             Self::Cef => "cef",
@@ -64,7 +76,7 @@ impl Vocabulary {
     pub fn event(self, event: &StoredEvent) -> Result<Vec<u8>, serde_json::Error> {
         match self {
             Self::Canonical => serde_json::to_vec(event),
-            Self::Ocsf => serde_json::to_vec(&ocsf::event(event)),
+            Self::Ocsf(version) => serde_json::to_vec(&ocsf::event(event, version)),
             Self::Ecs => serde_json::to_vec(&ecs::event(event)),
             Self::Otlp => serde_json::to_vec(&otlp::event(event)),
             Self::Cef => Ok(cef::event(event).into_bytes()),
@@ -76,7 +88,7 @@ impl Vocabulary {
     pub fn finding(self, finding: &Finding) -> Result<Vec<u8>, serde_json::Error> {
         match self {
             Self::Canonical => serde_json::to_vec(finding),
-            Self::Ocsf => serde_json::to_vec(&ocsf::finding(finding)),
+            Self::Ocsf(version) => serde_json::to_vec(&ocsf::finding(finding, version)),
             Self::Ecs => serde_json::to_vec(&ecs::finding(finding)),
             Self::Otlp => serde_json::to_vec(&otlp::finding(finding)),
             Self::Cef => Ok(cef::finding(finding).into_bytes()),

@@ -3,14 +3,29 @@
 //! `content_hash` is written as sixteen hexadecimal digits, because a JSON number of 64 bits loses digits in most
 //! readers. Where the row came from in Kafka is about the ingest and not about the event, so it stays inside.
 
+use std::sync::{Arc, LazyLock};
+
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use credwatch_schemas::cell;
-use credwatch_schemas::event::Event;
+use credwatch_schemas::event::{Event, timestamp};
 use credwatch_schemas::ids::RecordId;
-use credwatch_schemas::records::column;
+use credwatch_schemas::records::{column, event_fields};
 use credwatch_schemas::time::Micros;
 use serde::Serialize;
+
+/// Its fields as columns.
+pub static STORED_EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let mut fields = vec![
+        Field::new("record_id", DataType::Utf8, false),
+        Field::new(column::SEQ, DataType::Int64, false),
+        Field::new(column::INGEST_TIME, timestamp(), false),
+        Field::new(column::CONTENT_HASH, DataType::Utf8, false),
+    ];
+    fields.extend(event_fields());
+    Arc::new(Schema::new(fields))
+});
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StoredEvent {

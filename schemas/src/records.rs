@@ -107,7 +107,8 @@ fn position_fields() -> Vec<Field> {
     ]
 }
 
-fn event_fields() -> impl Iterator<Item = Field> {
+/// A column for each field of an event.
+pub fn event_fields() -> impl Iterator<Item = Field> {
     FIELDS.iter().map(|field| Field::new(field.name, field.shape.arrow(), true))
 }
 

@@ -6,6 +6,7 @@
 
 pub mod asked;
 pub mod broker;
+pub mod brought;
 pub mod certificates;
 pub mod guarded;
 pub mod oracle;

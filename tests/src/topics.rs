@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::OwnedHeaders;
+use rdkafka::message::{BorrowedMessage, Headers, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::broker::Broker;
 use crate::waiting::{until, until_async};
@@ -59,6 +59,27 @@ impl Broker {
         partitions.map(|one| client.fetch_watermarks(name, one, PATIENCE).expect("asking for an end").1).collect()
     }
 
+    /// Everything that is in the topic now.
+    pub fn read(&self, name: &str) -> Vec<Message> {
+        let client: BaseConsumer = self.client().set("group.id", "reads").create().expect("creating a Kafka client");
+        let ends = self.ends(name);
+        let mut partitions = TopicPartitionList::new();
+        for partition in (0..).take(ends.len()) {
+            partitions.add_partition_offset(name, partition, Offset::Beginning).expect("an offset");
+        }
+        client.assign(&partitions).expect("reading from the beginning");
+        let wanted = usize::try_from(ends.iter().sum::<i64>()).expect("a positive count");
+        let mut messages = Vec::with_capacity(wanted);
+        until("everything is read", PATIENCE, || {
+            // Brokers that were away a moment ago are heard of as errors; the client goes on by itself.
+            while let Some(Ok(polled)) = client.poll(Duration::from_millis(100)) {
+                messages.push(Message::of(&polled));
+            }
+            (messages.len() >= wanted).then_some(())
+        });
+        messages
+    }
+
     pub fn producer(&self, settings: &[(&str, &str)]) -> Feed {
         let mut config: ClientConfig = self.client();
         config.set("linger.ms", "5").set("message.max.bytes", "8000000");
@@ -90,6 +111,24 @@ impl Broker {
 
     fn await_partitions(&self, name: &str, wanted: i32) {
         until("partitions have leaders", PATIENCE, || (self.partitions(name) == wanted).then_some(()));
+    }
+}
+
+/// One message with its key, and what its header `id` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub partition: i32,
+    pub key: String,
+    pub id: String,
+    pub payload: Vec<u8>,
+}
+
+impl Message {
+    fn of(polled: &BorrowedMessage<'_>) -> Self {
+        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+        let id = polled.headers().and_then(|headers| headers.iter().find(|header| header.key == "id")?.value);
+        let payload = polled.payload().unwrap_or_default().to_vec();
+        Self { partition: polled.partition(), key: text(polled.key()), id: text(id), payload }
     }
 }
 

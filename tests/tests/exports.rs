@@ -13,20 +13,24 @@ fn golden(name: &str) -> String {
 }
 
 #[test]
-fn every_kind_of_event_and_every_state_of_a_finding_is_valid_ocsf() {
-    let (events, findings) = (golden("events.ocsf.ndjson"), golden("findings.ocsf.ndjson"));
-    let classes: BTreeMap<String, usize> = ocsf_classes(&(events + &findings)).expect("every record is valid");
-    for class in [
-        "api_activity",
-        "authentication",
-        "authorize_session",
-        "user_access",
-        "entity_management",
-        "account_change",
-        "application_lifecycle",
-        "detection_finding",
-    ] {
-        assert!(classes.get(class).is_some_and(|records| *records > 0), "no record of {class}: {classes:?}");
+fn every_kind_of_event_and_every_state_of_a_finding_is_valid_ocsf_in_each_version() {
+    for (word, version) in [("ocsf", "1.8.0"), ("ocsf-1.5", "1.5.0"), ("ocsf-1.3", "1.3.0")] {
+        let records = ["events", "findings"].map(|stream| golden(&format!("{stream}.{word}.ndjson"))).concat();
+        let said = format!("\"version\":\"{version}\"");
+        assert!(records.lines().all(|record| record.contains(&said)), "{word}");
+        let classes: BTreeMap<String, usize> = ocsf_classes(&records).expect("every record is valid");
+        for class in [
+            "api_activity",
+            "authentication",
+            "authorize_session",
+            "user_access",
+            "entity_management",
+            "account_change",
+            "application_lifecycle",
+            "detection_finding",
+        ] {
+            assert!(classes.get(class).is_some_and(|records| *records > 0), "no record of {class}: {classes:?}");
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Pull {
     /// What to pull
     #[arg(long, value_enum, default_value_t = Stream::Events)]
     pub(crate) stream: Stream,
-    /// Vocabulary of the rows: canonical, ocsf, ecs, otlp, cef or leef
+    /// Vocabulary of the rows: canonical, ocsf, ocsf-1.5, ocsf-1.3, ecs, otlp, cef or leef
     #[arg(long = "as", value_parser = vocabulary, value_name = "VOCABULARY", default_value = "canonical")]
     pub(crate) vocabulary: Vocabulary,
     /// Only events of this kind; may be given several times

@@ -10,7 +10,7 @@ use credwatch_server::background::Board;
 
 use crate::args::Ingest;
 use crate::output;
-use crate::running::{Running, asked_to_stop};
+use crate::running::{Running, Stop};
 use crate::setting::Setting;
 use crate::upkeep::{self, Writes};
 
@@ -21,18 +21,23 @@ pub(crate) async fn run(setting: &Setting, asked: Ingest) -> anyhow::Result<Exit
     if let Some(topic) = asked.retire {
         return retire(setting, &topic).await;
     }
-    let source = source(setting, || {}).await?;
-    eprintln!("reading {} at {}", source.config.topics, source.config.brokers);
-    let mut running = Running::default();
-    let config = setting.configuration.upkeep;
-    upkeep::start(&mut running, &source.lake, &Board::default(), config, Writes::Records);
-    running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
+    let (mut stop, mut running) = (Stop::listen()?, Running::default());
     let early = tokio::select! {
-        asked = asked_to_stop() => asked,
-        (_, ended) = running.ended() => ended,
+        () = stop.asked() => Ok(()),
+        ended = read(setting, &mut running) => ended,
     };
     early.and(running.stop(STOP_WITHIN).await)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Begins, and goes on until a part ends by itself.
+async fn read(setting: &Setting, running: &mut Running) -> anyhow::Result<()> {
+    let source = source(setting, || {}).await?;
+    eprintln!("reading {} at {}", source.config.topics, source.config.brokers);
+    let config = setting.configuration.upkeep;
+    upkeep::start(running, &source.lake, &Board::default(), config, Writes::Records);
+    running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
+    running.ended().await.1
 }
 
 /// What reads Kafka as configured; `committed` is called after every commit.

@@ -23,7 +23,7 @@ use crate::error_chain::story;
 use crate::identity::Identity;
 use crate::listening::Entrance;
 use crate::reaching::Reaching;
-use crate::running::{Running, asked_to_stop};
+use crate::running::{Running, Stop};
 use crate::setting::Setting;
 use crate::upkeep::{self, Writes};
 use crate::wall_clock::now;
@@ -41,8 +41,22 @@ const STOP_WITHIN: Duration = Duration::from_secs(30);
 const UPKEEP: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitCode> {
-    let (registry, reaching) = (setting.registry()?, reaching(setting, &asked)?);
-    let (mut running, board, nudge) = (Running::default(), Board::default(), Nudge::default());
+    let (mut stop, mut running) = (Stop::listen()?, Running::default());
+    let early = tokio::select! {
+        () = stop.asked() => {
+            eprintln!("stopping");
+            Ok(())
+        }
+        ended = serve(setting, &asked, &mut running) => ended,
+    };
+    early.and(running.stop(STOP_WITHIN).await)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Begins with every role, and goes on until a part ends by itself.
+async fn serve(setting: &Setting, asked: &Serve, running: &mut Running) -> anyhow::Result<()> {
+    let (registry, reaching) = (setting.registry()?, reaching(setting, asked)?);
+    let (board, nudge) = (Board::default(), Nudge::default());
     let wake = nudge.clone();
     let source = match asked.roles.contains(&Part::Ingest) {
         true => Some(ingest::source(setting, move || wake.nudge()).await?),
@@ -57,19 +71,19 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
     }
     // Through the handle that appends, so that what it remembers of files is told which became one.
     let (tidied, writes) = source.as_ref().map_or((&lake, Writes::Logs), |source| (&source.lake, Writes::Records));
-    upkeep::start(&mut running, tidied, &board, setting.configuration.upkeep, writes);
+    upkeep::start(running, tidied, &board, setting.configuration.upkeep, writes);
     if let Some(source) = source {
         running.add("ingest", |stop| async move { Ok(source.run(stop.cancelled_owned()).await?) });
     }
     if judges {
-        detect(&mut running, &lake, &registry, &board, nudge, |_| {});
+        detect(running, &lake, &registry, &board, nudge, |_| {});
     }
     let (sinks, notifications) = (Sinks::default(), Notifications::default());
     if asked.roles.contains(&Part::Export) {
-        export(&mut running, setting, &lake, &sinks)?;
+        export(running, setting, &lake, &sinks)?;
     }
     if let Some(reaching) = reaching {
-        reaching.start(&mut running, &lake, &notifications);
+        reaching.start(running, &lake, &notifications);
     }
     if asked.roles.contains(&Part::Api) {
         let configured = &setting.configuration;
@@ -79,17 +93,12 @@ pub(crate) async fn run(setting: &Setting, asked: Serve) -> anyhow::Result<ExitC
         let flight_sql = asked.listen_flight_sql.or(configured.listen_flight_sql);
         let entrance = entrance.and_postgres(&configured.api, postgres).and_flight_sql(&configured.api, flight_sql);
         let identity = Identity::of(configured)?;
-        api(&mut running, lake, registry, board, &entrance, |api| {
+        api(running, lake, registry, board, &entrance, |api| {
             identity.at(api).with_sinks(sinks).with_notifications(notifications)
         })?;
     }
-    let early = tokio::select! {
-        asked = asked_to_stop() => asked,
-        (name, ended) = running.ended() => ended.and_then(|()| Err(anyhow!("it ended by itself"))).context(name),
-    };
-    eprintln!("stopping");
-    early.and(running.stop(STOP_WITHIN).await)?;
-    Ok(ExitCode::SUCCESS)
+    let (name, ended) = running.ended().await;
+    ended.and_then(|()| Err(anyhow!("it ended by itself"))).context(name)
 }
 
 /// Who is to be reached, found out before anything is started.

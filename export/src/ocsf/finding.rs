@@ -3,12 +3,12 @@
 use credwatch_schemas::finding::{Comparison, Finding, Severity, Status, Triage};
 use serde_json::{Map, Value, json};
 
-use super::{Activity, Class, begin, millis};
+use super::{Activity, Class, OcsfVersion, begin, millis};
 use crate::fields::{object, put};
 
 const RULE: u32 = 1;
 
-pub(crate) fn finding(finding: &Finding) -> Value {
+pub(super) fn finding(finding: &Finding) -> Value {
     let mut record = begin(Class { category: 2, uid: 2004 }, Activity::known(activity(finding)));
     put(
         &mut record,
@@ -64,7 +64,7 @@ fn severity(severity: Severity) -> u32 {
 fn metadata(finding: &Finding) -> Value {
     let members = object([
         ("product", Some(json!({"name": "credwatch", "vendor_name": "credwatch"}))),
-        ("version", Some(super::VERSION.into())),
+        ("version", Some(OcsfVersion::V1_8.number().into())),
         ("uid", Some(format!("{}.{}", finding.finding_id, finding.revision).into())),
         ("sequence", finding.seq.map(Value::from)),
         ("tenant_uid", finding.org_id.as_ref().map(|org| org.as_str().into())),

@@ -1,21 +1,22 @@
-//! OCSF 1.8.0. Each kind of event has a class; what a class has no attribute for goes under `unmapped.credwatch`.
+//! OCSF 1.8.0, and earlier versions made of it. Each kind of event has a class; what a class has no attribute for goes under `unmapped.credwatch`.
 //!
 //! Some classes demand what an event may not know (a user, a source). There stands `Unknown` with the type 0, which is
 //! OCSF's own way to say so. A test validates every kind against the compiled schema.
 
 mod call;
+mod earlier;
 mod finding;
 mod identity;
 mod lifecycle;
 
 use serde_json::{Map, Value, json};
 
-pub(crate) use finding::finding;
+pub use earlier::OcsfVersion;
+
+use credwatch_schemas::finding::Finding;
 
 use crate::fields::{Fields, object, put};
 use crate::stored_event::StoredEvent;
-
-const VERSION: &str = "1.8.0";
 
 /// A class and what was done, in its own numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,16 @@ impl Activity {
     }
 }
 
-pub(crate) fn event(event: &StoredEvent) -> Value {
+pub(crate) fn event(event: &StoredEvent, version: OcsfVersion) -> Value {
+    earlier::as_of(version, newest(event))
+}
+
+/// One revision.
+pub(crate) fn finding(finding: &Finding, version: OcsfVersion) -> Value {
+    earlier::as_of(version, finding::finding(finding))
+}
+
+fn newest(event: &StoredEvent) -> Value {
     let mut fields = Fields::of(event);
     let kind = event.event.kind.clone().unwrap_or_default();
     let mut record = match kind.as_str() {
@@ -118,7 +128,7 @@ fn metadata(event: &StoredEvent, fields: &mut Fields, profiles: Option<Value>) -
     };
     let members = object([
         ("product", object([("name", Some("credwatch".into())), ("vendor_name", Some("credwatch".into()))])),
-        ("version", Some(VERSION.into())),
+        ("version", Some(OcsfVersion::V1_8.number().into())),
         ("profiles", profiles),
         ("uid", Some(event.record_id.as_str().into())),
         ("original_event_uid", fields.take("event_id")),

@@ -1,7 +1,7 @@
 //! What can be said about Kafka, and what librdkafka is told of it. Secrets are named by file and read in
 //! [`Config::build`]; nothing here that can be printed holds one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use credwatch_schemas::time::Micros;
@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use serde::Deserialize;
 
 use super::error::KafkaError;
-use super::token::TokenSource;
+use super::login::{Login, Mechanism, Security};
 use crate::accumulate::Cut;
 
 /// Unknown keys are errors; every key but `brokers` and `topics` has a default.
@@ -76,27 +76,6 @@ impl Default for Config {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Security {
-    Plaintext,
-    Ssl,
-    SaslPlaintext,
-    SaslSsl,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Mechanism {
-    #[serde(rename = "PLAIN")]
-    Plain,
-    #[serde(rename = "SCRAM-SHA-256")]
-    ScramSha256,
-    #[serde(rename = "SCRAM-SHA-512")]
-    ScramSha512,
-    #[serde(rename = "OAUTHBEARER")]
-    OauthBearer,
-}
-
 /// Where a topic is begun that the lake does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
@@ -133,7 +112,7 @@ impl Config {
             .set("queued.max.messages.kbytes", self.queue_kib.to_string())
             .set("fetch.message.max.bytes", "1048576")
             .set("fetch.max.bytes", "16777216");
-        self.secure(&mut client)?;
+        self.login().tell(&mut client)?;
         Ok(client)
     }
 
@@ -165,73 +144,18 @@ impl Config {
         seconds("session_seconds", self.session_seconds)
     }
 
-    fn secure(&self, client: &mut ClientConfig) -> Result<(), KafkaError> {
-        client.set("security.protocol", self.security.name());
-        for (key, file, setting) in [
-            ("ca_file", &self.ca_file, "ssl.ca.location"),
-            ("certificate_file", &self.certificate_file, "ssl.certificate.location"),
-            ("key_file", &self.key_file, "ssl.key.location"),
-        ] {
-            if let Some(file) = file {
-                readable(key, file)?;
-                client.set(setting, file.to_string_lossy());
-            }
-        }
-        if self.is_sasl() { self.log_in(client) } else { Ok(()) }
-    }
-
-    fn log_in(&self, client: &mut ClientConfig) -> Result<(), KafkaError> {
-        let mechanism = self.mechanism.ok_or_else(|| missing("mechanism", "SASL needs one"))?;
-        client.set("sasl.mechanism", mechanism.name());
-        if mechanism != Mechanism::OauthBearer {
-            let (username, password) = self.credentials()?;
-            client.set("sasl.username", username).set("sasl.password", password);
-        }
-        Ok(())
-    }
-
-    fn credentials(&self) -> Result<(&str, String), KafkaError> {
-        let username = self.username.as_deref().ok_or_else(|| missing("username", "SASL needs one"))?;
-        let file = self.password_file.as_deref().ok_or_else(|| missing("password_file", "SASL needs one"))?;
-        let secret = readable("password_file", file)?;
-        Ok((username, secret.trim_end_matches(['\r', '\n']).to_owned()))
-    }
-
-    /// Where tokens come from, if the mechanism wants any.
-    pub(super) fn tokens(&self) -> Result<Option<TokenSource>, KafkaError> {
-        if !self.is_sasl() || self.mechanism != Some(Mechanism::OauthBearer) {
-            return Ok(None);
-        }
-        let (client_id, secret) = self.credentials()?;
-        let url = self.token_url.as_deref().ok_or_else(|| missing("token_url", "OAUTHBEARER needs one"))?;
-        let what = |error| KafkaError::Configuration { key: "token_url", what: format!("{url:?} is no URL: {error}") };
-        let url = reqwest::Url::parse(url).map_err(what)?;
-        Ok(Some(TokenSource { url, client_id: client_id.to_owned(), secret, scope: self.token_scope.clone() }))
-    }
-
-    fn is_sasl(&self) -> bool {
-        matches!(self.security, Security::SaslPlaintext | Security::SaslSsl)
-    }
-}
-
-impl Security {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plaintext => "plaintext",
-            Self::Ssl => "ssl",
-            Self::SaslPlaintext => "sasl_plaintext",
-            Self::SaslSsl => "sasl_ssl",
-        }
-    }
-}
-
-impl Mechanism {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
-            Self::OauthBearer => "OAUTHBEARER",
+    /// Who reads and who writes log in in the same way.
+    pub(super) fn login(&self) -> Login {
+        Login {
+            security: Some(self.security),
+            mechanism: self.mechanism,
+            username: self.username.clone(),
+            password_file: self.password_file.clone(),
+            token_url: self.token_url.clone(),
+            token_scope: self.token_scope.clone(),
+            ca_file: self.ca_file.clone(),
+            certificate_file: self.certificate_file.clone(),
+            key_file: self.key_file.clone(),
         }
     }
 }
@@ -249,13 +173,10 @@ fn missing(key: &'static str, what: &str) -> KafkaError {
     KafkaError::Configuration { key, what: what.to_owned() }
 }
 
-fn readable(key: &'static str, file: &Path) -> Result<String, KafkaError> {
-    let path = file.display().to_string();
-    std::fs::read_to_string(file).map_err(|source| KafkaError::Secret { key, path, source })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn sasl(file: &Path) -> Config {

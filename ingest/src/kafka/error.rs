@@ -4,6 +4,7 @@ use credwatch_lake::LakeError;
 use credwatch_schemas::position::Partition;
 use thiserror::Error;
 
+use super::login::LoginError;
 use crate::redact::key::KeyError;
 
 #[derive(Debug, Error)]
@@ -54,6 +55,15 @@ impl KafkaError {
             Self::Lake(error) => matches!(error, LakeError::NewerFormat { .. }),
             Self::EndsBelow { partition, .. } => partition.topic_id.is_empty(),
             _ => true,
+        }
+    }
+}
+
+impl From<LoginError> for KafkaError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Configuration { key, what } => Self::Configuration { key, what },
+            LoginError::Secret { key, path, source } => Self::Secret { key, path, source },
         }
     }
 }

@@ -13,6 +13,7 @@ mod client;
 mod config;
 mod error;
 mod idle;
+mod login;
 mod metrics;
 mod plan;
 mod probe;
@@ -32,9 +33,11 @@ use crate::binding::Binding;
 use crate::decode::Decoder;
 use reader::Reader;
 
-pub use config::{Config, Mechanism, Security};
+pub use config::Config;
 pub use error::KafkaError;
+pub use login::{Login, LoginError, Mechanism, Security};
 pub use probe::{Topic, probe};
+pub use token::TokenSource;
 
 /// What is read, how, and into which lake.
 pub struct KafkaSource {
@@ -64,6 +67,8 @@ impl KafkaSource {
         let read = move || {
             let mut reader = match Reader::start(&self, runtime) {
                 Ok(reader) => reader,
+                // Nobody waits any more for what did not begin.
+                Err(_) if flag.load(Ordering::Relaxed) => return tell.send(Ok(())).unwrap_or_default(),
                 Err(error) => return tell.send(Err(error)).unwrap_or_default(),
             };
             let ended = reader.run(&flag);

@@ -31,7 +31,7 @@ pub struct Topic {
 
 /// The configured topics that exist; a configured name that does not is an error. Blocks for up to ten seconds.
 pub fn probe(config: &Config) -> Result<Vec<Topic>, KafkaError> {
-    let ears = Ears { tokens: config.tokens()?, ..Ears::default() };
+    let ears = Ears { tokens: config.login().tokens()?, ..Ears::default() };
     let consumer: BaseConsumer<Ears> = config.build()?.create_with_context(ears).doing("set up a client of Kafka")?;
     await_token(&consumer);
     let metadata = metadata(config, &consumer)?;

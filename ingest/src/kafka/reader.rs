@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
                 .pattern()
                 .map_err(|error| KafkaError::Binding { name: binding.name.clone(), what: error.to_string() })?;
         }
-        let notes = Notes::new(Instant::now(), source.config.tokens()?);
+        let notes = Notes::new(Instant::now(), source.config.login().tokens()?);
         let consumer: BaseConsumer<Notes> =
             source.config.build()?.create_with_context(notes).doing("set up a client of Kafka")?;
         consumer.subscribe(&source.config.subscription()).doing("subscribe to the topics")?;

@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 1 << 20;
 
 /// Where tokens come from. Knows a secret, so it cannot be printed.
 #[derive(Clone)]
-pub(super) struct TokenSource {
+pub struct TokenSource {
     pub(super) url: Url,
     pub(super) client_id: String,
     pub(super) secret: String,
@@ -55,7 +55,7 @@ struct Refused {
 
 impl TokenSource {
     /// Blocks for up to ten seconds. An error is one sentence and says nothing secret.
-    pub(super) fn token(&self, now: Micros) -> Result<OAuthToken, String> {
+    pub fn token(&self, now: Micros) -> Result<OAuthToken, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("start asking for a token: {error}"))?;
         let answer = runtime.block_on(self.ask()).map_err(|error| {

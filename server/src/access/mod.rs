@@ -127,4 +127,4 @@ impl Access {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

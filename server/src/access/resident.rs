@@ -1,5 +1,5 @@
-//! The gate of other protocols than HTTP: whoever stays on a connection proves a key once, others bring it with every
-//! request, and what it may is asked again before each.
+//! The gate of other protocols than HTTP: whoever stays on a connection proves a key or shows a token once, others bring it with
+//! every request, and what it may is asked again before each.
 //!
 //! [`Access::attend`] is the only place that gives their work a [`Caller`], and it gives nothing back before the row in
 //! `audit` is durable.
@@ -13,7 +13,7 @@ use credwatch_schemas::ids::KeyId;
 use tokio::time::Instant;
 
 use super::arrived::Arrived;
-use super::bearer::Brought;
+use super::bearer::{Brought, Jwt};
 use super::caller::Caller;
 use super::gate::{away, changed, unauthorized};
 use super::holder::Recognised;
@@ -45,8 +45,9 @@ pub(crate) trait Proof {
 impl Proof for Resident {
     async fn principal(&self, access: &Access) -> Result<Principal, Problem> {
         match &self.0 {
-            None => Ok(Principal::local()),
-            Some(id) => access.holder_again(id).await,
+            Shown::Nothing => Ok(Principal::local()),
+            Shown::Key(id) => access.holder_again(id).await,
+            Shown::Token(token) => access.recognise(&Brought::Token(token.clone()), Door::KeysOnly).await,
         }
     }
 
@@ -72,19 +73,37 @@ pub(crate) struct Bringing {
     pub(crate) door: Door,
 }
 
-/// Somebody who has proven to have a key, or who needs none.
+/// Somebody who has proven to have a key, who has shown a token, or who needs neither.
 #[derive(Debug, Clone)]
-pub(crate) struct Resident(Option<KeyId>);
+pub(crate) struct Resident(Shown);
+
+#[derive(Debug, Clone)]
+enum Shown {
+    Nothing,
+    Key(KeyId),
+    /// It is read anew before each request: a connection lasts no longer than its token.
+    Token(Jwt),
+}
 
 impl Resident {
     /// Behind a door that asks for no key: the operator of the machine.
     pub(crate) fn local(door: Door) -> Option<Self> {
-        (door == Door::LocalIsOperator).then_some(Self(None))
+        (door == Door::LocalIsOperator).then_some(Self(Shown::Nothing))
+    }
+
+    /// Whoever brings this token, if it is one.
+    pub(crate) fn with_token(text: &str) -> Result<Self, Problem> {
+        let token = Jwt::parse(text).ok_or_else(|| unauthorized("token_unknown", "the password is no token"))?;
+        Ok(Self(Shown::Token(token)))
     }
 
     /// What it is called where it connects.
     pub(crate) fn name(&self) -> String {
-        self.0.as_ref().map_or_else(|| "local".to_owned(), ToString::to_string)
+        match &self.0 {
+            Shown::Nothing => "local".to_owned(),
+            Shown::Key(id) => id.to_string(),
+            Shown::Token(_) => "token".to_owned(),
+        }
     }
 }
 
@@ -97,7 +116,7 @@ impl Claim {
     /// Checks the client's proof; gives who it is, and what proves this server to the client.
     pub(crate) fn prove(self, proof: &[u8]) -> Result<(Resident, String), Problem> {
         let ours = self.asked.prove(proof).map_err(|_| unproven())?;
-        Ok((Resident(Some(self.id)), ours))
+        Ok((Resident(Shown::Key(self.id)), ours))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The gate before the routes: who gets in, whose rows they see, and what is written about it.
 
 mod clients;
-mod people;
+pub(crate) mod people;
 
 use axum::http::{StatusCode, header};
 use credwatch_schemas::access::{Right, Role};

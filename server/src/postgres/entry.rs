@@ -23,6 +23,9 @@ use super::{Office, WHATEVER_IS_REACHED};
 use crate::access::{Arrived, Key, MECHANISM, Resident, Surface};
 use crate::problem::Problem;
 
+/// The user who has no key but a token.
+const BRINGS_TOKEN: &str = "token";
+
 /// Lets a client in, or does what else its first message asks for.
 pub(super) async fn enter(
     socket: &mut Socket,
@@ -57,8 +60,8 @@ async fn recognised(socket: &mut Socket, office: &Office, address: SocketAddr) -
     let (access, arrived) =
         (&office.api.access, Arrived::on(Surface::Postgres, &office.api.access, "connect", Some(address)));
     let user = socket.metadata().get(METADATA_USER).cloned().unwrap_or_default();
-    // Who brings a key is its holder, also where none is asked for.
-    let local = Resident::local(office.door).filter(|_| !is_a_keys_id(&user));
+    // Who brings a key or a token is its holder, also where none is asked for.
+    let local = Resident::local(office.door).filter(|_| !is_a_keys_id(&user) && user != BRINGS_TOKEN);
     let recognised = match local {
         _ if office.asks_for_tls && !socket.is_secure() => Err(Problem::new(
             StatusCode::UNAUTHORIZED,
@@ -66,12 +69,20 @@ async fn recognised(socket: &mut Socket, office: &Office, address: SocketAddr) -
             "this server is reached over TLS only: sslmode=verify-full",
         )),
         Some(resident) => Ok(resident),
+        None if user == BRINGS_TOKEN => shown(socket).await?,
         None => proven(socket, office, &user).await?,
     };
     match recognised {
         Ok(resident) => Ok(resident),
         Err(problem) => Err(fatal(&access.turn_away(&arrived, None, problem).await)),
     }
+}
+
+/// The password is the token itself: nobody can prove to have one but by showing it.
+async fn shown(socket: &mut Socket) -> PgWireResult<Result<Resident, Problem>> {
+    tell(socket, Authentication::CleartextPassword).await?;
+    let PgWireFrontendMessage::PasswordMessageFamily(message) = next(socket).await? else { return Err(not_expected()) };
+    Ok(Resident::with_token(&message.into_password()?.password))
 }
 
 fn is_a_keys_id(user: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Postgres' wire protocol: what `POST /v1/sql` answers, for psql, drivers and dashboards that speak Postgres.
 //!
-//! The user is a key's id and the password the key, proven by SCRAM-SHA-256 and never sent. The database names the org,
+//! The user is a key's id and the password the key, proven by SCRAM-SHA-256 and never sent; or the user is `token` and the password
+//! one. The database names the org,
 //! or is `credwatch` for whatever the key reaches. Statements run in the same sessions as those over HTTP, one snapshot
 //! each, read-only, inside the same limits, and pass the same order of principal, scope, right, run and audit: all of
 //! that is [`Access::attend`](crate::access), and nothing here gives rows away without it.

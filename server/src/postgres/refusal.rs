@@ -7,7 +7,8 @@ use crate::problem::Problem;
 
 /// What a client is told. Whoever is not recognised any more is told so and is gone.
 pub(super) fn refusal(problem: &Problem) -> PgWireError {
-    let severity = if problem.status() == StatusCode::UNAUTHORIZED { "FATAL" } else { "ERROR" };
+    let is_over = problem.status() == StatusCode::UNAUTHORIZED || problem.code() == "nothing_granted";
+    let severity = if is_over { "FATAL" } else { "ERROR" };
     error(severity, sqlstate(problem), problem.detail())
 }
 
@@ -36,7 +37,7 @@ fn sqlstate(problem: &Problem) -> &'static str {
         "limit.rate" | "limit.concurrency" => "53400",
         "lake.storage" => "58030",
         "tls_needed" => "28000",
-        "forbidden" | "org_needed" => "42501",
+        "forbidden" | "org_needed" | "nothing_granted" => "42501",
         "audit_unavailable" | "unavailable" => "57P03",
         _ if problem.status() == StatusCode::UNAUTHORIZED => "28P01",
         _ => "XX000",

@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 
 use credwatch_schemas::access::Role;
 use credwatch_schemas::audit::AuditRow;
+use credwatch_schemas::time::SECOND;
+use serde_json::json;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::access::{Door, Key, Keys};
+use crate::access::tests::people::{Login, ONE, TWO, grant, signed};
+use crate::access::{Door, Issuer, Key, Keys};
+use crate::book::FRESH;
 use crate::listener::{Listening, Transport};
 use crate::world::{NOW, World};
 
@@ -21,7 +25,10 @@ struct Served {
 
 impl Served {
     async fn behind(door: Door) -> Self {
-        let world = World::behind(door).await.fill().await;
+        Self::of(World::behind(door).await.fill().await, door)
+    }
+
+    fn of(world: World, door: Door) -> Self {
         let listening = Listening::bind("127.0.0.1:0".parse().unwrap(), door, &Transport::Plain).unwrap();
         let (address, stop) = (listening.address(), CancellationToken::new());
         let (api, stopped) = (world.api.clone(), stop.clone());
@@ -36,6 +43,10 @@ impl Served {
     async fn enter(&self, key: &Key, database: &str) -> Result<Client, Error> {
         let password = key.clone().reveal();
         self.connect(Config::new().user(key.id().as_str()).password(&password).dbname(database)).await
+    }
+
+    async fn show(&self, token: &str) -> Result<Client, Error> {
+        self.connect(Config::new().user("token").password(token).dbname("credwatch")).await
     }
 
     async fn connect(&self, config: &mut Config) -> Result<Client, Error> {
@@ -144,6 +155,41 @@ async fn without_the_key_nobody_gets_in_and_every_attempt_is_recorded() {
     let seen: Vec<_> = served.audit().await.into_iter().map(|row| (row.surface, row.action, row.status)).collect();
     let expected = |status| ("postgres".to_owned(), "connect".to_owned(), Some(status));
     assert_eq!(seen, [401, 401, 401, 401, 403].map(expected));
+}
+
+#[tokio::test]
+async fn who_shows_a_token_sees_the_rows_of_their_grant_for_as_long_as_it_holds() {
+    let login = Login::start().await;
+    let mut world = World::behind(Door::KeysOnly).await.fill().await;
+    world.api = world.api.clone().trusting(Issuer::hurried(login.trust()));
+    let granted = grant(&world, "groups", "secops", Role::Analyst, &["org_a"]).await;
+    let served = Served::of(world, Door::KeysOnly);
+    let token = signed(ONE, Some("1"), &login.claims());
+    let client = served.show(&token).await.unwrap();
+    assert_eq!(orgs(&client).await, ["org_a"]);
+    let mut late = login.claims();
+    late["exp"] = json!(NOW.0 / SECOND - 120);
+    for bad in [signed(TWO, Some("1"), &login.claims()), signed(ONE, Some("1"), &late), "no token".to_owned()] {
+        let refused = served.show(&bad).await.unwrap_err();
+        assert_eq!(state(&refused), &SqlState::INVALID_PASSWORD, "{bad}");
+    }
+    let admin = served.world.key(Role::Admin, &[]).await;
+    let revoked = served.world.send_as(&admin, "DELETE", &format!("/v1/grants/{granted}"), &json!({})).await;
+    assert!(revoked.status.is_success(), "{}", revoked.body);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        loop {
+            match client.query("SELECT 1", &[]).await {
+                Ok(_) => tokio::time::sleep(FRESH).await,
+                Err(error) => return error,
+            }
+        }
+    });
+    assert_eq!(state(&ended.await.unwrap()), &SqlState::INSUFFICIENT_PRIVILEGE);
+    let refused = served.show(&token).await.unwrap_err();
+    assert_eq!(state(&refused), &SqlState::INSUFFICIENT_PRIVILEGE);
+    let rows = served.audit().await;
+    assert!(rows.iter().any(|row| row.action == "query" && row.principal.as_deref() == Some("oidc:u-17")));
+    assert!(!format!("{rows:?}").contains(&token));
 }
 
 #[tokio::test]

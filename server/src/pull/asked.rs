@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::Uri;
-use credwatch_export::Vocabulary;
+use credwatch_export::{OcsfVersion, Vocabulary};
 use credwatch_schemas::time::Micros;
 use url::form_urlencoded;
 
@@ -61,10 +61,16 @@ impl Asked {
         known.map(Some).ok_or_else(|| bad(format!("wait is 0 to {LONGEST_WAIT} seconds")))
     }
 
+    /// A word says all; `format=ocsf&ocsf_version=1.5.0` is another way to say `format=ocsf-1.5`.
     pub(crate) fn format(&mut self) -> Result<Vocabulary, Problem> {
-        let Some(word) = self.one("format")? else { return Ok(Vocabulary::default()) };
-        let words = Vocabulary::ALL.map(Vocabulary::as_str).join(", ");
-        Vocabulary::parse(&word).ok_or_else(|| bad(format!("format is one of {words}")))
+        let (word, version) = (self.one("format")?, self.one("ocsf_version")?);
+        let words = || bad(format!("format is one of {}", Vocabulary::ALL.map(Vocabulary::as_str).join(", ")));
+        let known = word.map_or(Ok(Vocabulary::default()), |word| Vocabulary::parse(&word).ok_or_else(words))?;
+        match (known, version) {
+            (known, None) => Ok(known),
+            (Vocabulary::Ocsf(OcsfVersion::V1_8), Some(number)) => of_ocsf(&number),
+            (_, Some(_)) => Err(bad("ocsf_version goes with format=ocsf".to_owned())),
+        }
     }
 
     /// For answers that are JSON as a whole.
@@ -98,6 +104,11 @@ impl Asked {
             Some((name, _)) => Err(bad(format!("there is no parameter {name:?} here"))),
         }
     }
+}
+
+fn of_ocsf(number: &str) -> Result<Vocabulary, Problem> {
+    let numbers = || bad(format!("ocsf_version is one of {}", OcsfVersion::ALL.map(OcsfVersion::number).join(", ")));
+    OcsfVersion::ALL.into_iter().find(|one| one.number() == number).map(Vocabulary::Ocsf).ok_or_else(numbers)
 }
 
 pub(crate) fn words(uri: &Uri) -> Vec<(String, String)> {
@@ -140,5 +151,17 @@ mod tests {
         assert!(asked("wait=31").wait().is_err());
         assert!(asked("since=yesterday").time("since").is_err());
         assert!(asked("format=xml").format().is_err());
+    }
+
+    #[test]
+    fn a_version_of_ocsf_is_named_in_two_ways() {
+        let expected = Vocabulary::Ocsf(OcsfVersion::V1_5);
+        for query in ["format=ocsf-1.5", "format=ocsf&ocsf_version=1.5.0"] {
+            let mut asked = asked(query);
+            assert_eq!((asked.format().unwrap(), asked.nothing_left().is_ok()), (expected, true), "{query}");
+        }
+        for query in ["format=ocsf&ocsf_version=1.4.0", "format=ecs&ocsf_version=1.5.0", "ocsf_version=1.5.0"] {
+            assert!(asked(query).format().is_err(), "{query}");
+        }
     }
 }

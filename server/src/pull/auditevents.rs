@@ -31,7 +31,7 @@ pub(crate) struct Body {
 }
 
 /// The same events in the shape of the 1Password Events API.
-#[utoipa::path(post, path = "/api/v2/auditevents", tag = "pull", params(("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("kind" = Option<Vec<String>>, Query, description = "Only these kinds; may stand more than once."), ("wait" = Option<u32>, Query, description = "Wait up to so many seconds, 0 to 30, for something new."), ("format" = Option<String>, Query, description = "canonical, ocsf, ecs, otlp, cef or leef; the last two as lines.")), request_body = Body, responses((status = OK, body = Object)))]
+#[utoipa::path(post, path = "/api/v2/auditevents", tag = "pull", params(("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("kind" = Option<Vec<String>>, Query, description = "Only these kinds; may stand more than once."), ("wait" = Option<u32>, Query, description = "Wait up to so many seconds, 0 to 30, for something new."), ("format" = Option<String>, Query, description = "canonical, ocsf, ocsf-1.5, ocsf-1.3, ecs, otlp, cef or leef; the last two as lines."), ("ocsf_version" = Option<String>, Query, description = "With format=ocsf: 1.8.0, 1.5.0 or 1.3.0.")), request_body = Body, responses((status = OK, body = Object)))]
 pub(crate) async fn page(
     State(api): State<Api>,
     reader: Reader,

@@ -16,6 +16,7 @@
 mod asked;
 mod auditevents;
 mod buffer;
+mod columns;
 mod consumers;
 mod cursor;
 mod envelope;

@@ -2,6 +2,8 @@
 //!
 //! A page that holds no row yet takes any, however large: otherwise a reader could never pass it.
 
+use arrow::array::RecordBatch;
+
 use super::span::Span;
 
 /// Of the rows of one page, as they are written.
@@ -13,12 +15,15 @@ pub(crate) struct Filling {
     most_bytes: usize,
     bytes: usize,
     pub(crate) items: Vec<Vec<u8>>,
+    pub(crate) rows: Vec<RecordBatch>,
 }
 
 /// Rows, and the place behind the last of them.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Page {
     pub(crate) items: Vec<Vec<u8>>,
+    /// The same rows as they were read.
+    pub(crate) rows: Vec<RecordBatch>,
     /// Every row up to here is on this page or an earlier one.
     pub(crate) position: i64,
     pub(crate) has_more: bool,
@@ -42,7 +47,7 @@ impl Slice {
 
 impl Filling {
     pub(crate) fn new(limit: usize, most_bytes: usize) -> Self {
-        Self { limit, most_bytes, bytes: 0, items: Vec::new() }
+        Self { limit, most_bytes, bytes: 0, items: Vec::new(), rows: Vec::new() }
     }
 
     /// Rows that still fit by number.

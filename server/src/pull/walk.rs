@@ -84,21 +84,24 @@ impl Wish {
                 break;
             }
         }
-        Ok(Page { items: filling.items, position, has_more: position < head })
+        Ok(Page { items: filling.items, rows: filling.rows, position, has_more: position < head })
     }
 
     /// The `seq` of the last row that the page took, and whether it took all that the span has for it.
     fn take(&self, filling: &mut Filling, span: &Span, position: i64, head: i64) -> Result<(i64, bool), Problem> {
         let slice = Slice::of(span, position, head);
         let wanted = filling.room().min(slice.end - slice.start);
-        let mut last = position;
-        for (item, seq) in self.encode(span, slice.start, wanted)?.into_iter().zip(&span.seqs[slice.start..]) {
+        let items = self.encode(span, slice.start, wanted)?;
+        let mut taken = 0;
+        for item in items {
             if !filling.take(item) {
-                return Ok((last, false));
+                break;
             }
-            last = *seq;
+            taken += 1;
         }
-        Ok((last, slice.start + wanted == slice.end))
+        filling.rows.push(span.rows.slice(slice.start, taken));
+        let last = span.seqs[slice.start..][..taken].last().copied().unwrap_or(position);
+        Ok((last, slice.start + taken == slice.end))
     }
 
     fn encode(&self, span: &Span, start: usize, rows: usize) -> Result<Vec<Vec<u8>>, Problem> {

@@ -24,7 +24,7 @@ use crate::problem::Problem;
 const MOST_BYTES: usize = 32 << 20;
 
 /// Everything that became durable in one minute, once that minute can no longer change.
-#[utoipa::path(get, path = "/v1/windows/{minute}", tag = "pull", params(("minute" = String, Path, description = "Such as 2026-06-01T09:14Z."), ("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("kind" = Option<Vec<String>>, Query, description = "Only these kinds; may stand more than once."), ("format" = Option<String>, Query, description = "canonical, ocsf, ecs, otlp, cef or leef; the last two as lines.")), responses((status = OK, body = Vec<Object>), (status = NOT_MODIFIED, description = "It is what `if-none-match` says.")))]
+#[utoipa::path(get, path = "/v1/windows/{minute}", tag = "pull", params(("minute" = String, Path, description = "Such as 2026-06-01T09:14Z."), ("org" = Option<String>, Query, description = "Whose rows: an org that the caller reaches; without it the only one, or everybody's."), ("kind" = Option<Vec<String>>, Query, description = "Only these kinds; may stand more than once."), ("format" = Option<String>, Query, description = "canonical, ocsf, ocsf-1.5, ocsf-1.3, ecs, otlp, cef or leef; the last two as lines."), ("ocsf_version" = Option<String>, Query, description = "With format=ocsf: 1.8.0, 1.5.0 or 1.3.0.")), responses((status = OK, body = Vec<Object>), (status = NOT_MODIFIED, description = "It is what `if-none-match` says.")))]
 pub(crate) async fn window(
     State(api): State<Api>,
     Path(minute): Path<String>,

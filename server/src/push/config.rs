@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use credwatch_export::Vocabulary;
+use credwatch_ingest::kafka::Login;
 use credwatch_query::TenantScope;
 use credwatch_schemas::ids::OrgId;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::destination::{Elastic, Folder, Otlp, Splunk, Syslog, To, Webhook};
+use super::destination::{Elastic, Folder, Kafka, Otlp, Splunk, Syslog, To, Webhook};
 use super::forward::Forwarder;
 use crate::outside::{Keys, Outside, OutsideError};
 use crate::pull::Stream;
@@ -21,13 +22,13 @@ pub struct Config {
     /// Its place is kept under this name.
     pub name: String,
     pub to: Kind,
-    /// Where it is: an address, or a folder.
+    /// Where it is: an address, a folder, or the brokers of Kafka.
     pub url: String,
     #[serde(default)]
     pub stream: Which,
     /// Only this org's rows; absent: everybody's.
     pub org: Option<OrgId>,
-    /// canonical, ocsf, ecs, otlp, cef or leef; default: what the other side expects.
+    /// canonical, ocsf, ocsf-1.5, ocsf-1.3, ecs, otlp, cef or leef; default: what the other side expects.
     pub format: Option<String>,
     /// Where a sink begins that the lake does not know.
     #[serde(default)]
@@ -36,6 +37,10 @@ pub struct Config {
     pub secret_file: Option<PathBuf>,
     /// Elasticsearch: the index or data stream.
     pub index: Option<String>,
+    /// Kafka: the topic.
+    pub topic: Option<String>,
+    /// Kafka: how its brokers are logged in to.
+    pub kafka: Option<Login>,
     /// Splunk: whether rows count only once the indexers have acknowledged them.
     #[serde(default = "yes")]
     pub acknowledge: bool,
@@ -59,6 +64,7 @@ pub enum Kind {
     Otlp,
     Syslog,
     Folder,
+    Kafka,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -119,7 +125,7 @@ impl Config {
 
     fn vocabulary(&self) -> Result<Vocabulary, ConfigError> {
         let usual = match self.to {
-            Kind::SplunkHec | Kind::Webhook | Kind::Folder => Vocabulary::Canonical,
+            Kind::SplunkHec | Kind::Webhook | Kind::Folder | Kind::Kafka => Vocabulary::Canonical,
             Kind::Elasticsearch => Vocabulary::Ecs,
             Kind::Otlp => Vocabulary::Otlp,
             Kind::Syslog => Vocabulary::Cef,
@@ -128,15 +134,17 @@ impl Config {
         let known = Vocabulary::parse(word).ok_or_else(|| self.wrong(&format!("there is no format {word:?}")))?;
         let fits = match self.to {
             Kind::Otlp => known == Vocabulary::Otlp,
-            Kind::Syslog | Kind::Folder => true,
+            Kind::Syslog | Kind::Folder | Kind::Kafka => true,
             Kind::SplunkHec | Kind::Webhook | Kind::Elasticsearch => known.is_json(),
         };
         if fits { Ok(known) } else { Err(self.wrong(&format!("format {word:?} is not for this kind of sink"))) }
     }
 
     fn destination(&self) -> Result<To, ConfigError> {
+        self.nothing_foreign()?;
         let made = match self.to {
             Kind::Folder => Ok(To::Folder(Folder::new(Path::new(&self.url), self.vocabulary()?))),
+            Kind::Kafka => self.kafka().map(To::Kafka),
             Kind::SplunkHec => Splunk::new(self.outside()?, self.acknowledge).map(To::Splunk),
             Kind::Elasticsearch => Elastic::new(self.outside()?, self.index.as_deref()).map(To::Elastic),
             Kind::Webhook => Webhook::new(self.outside()?).map(To::Webhook),
@@ -144,6 +152,32 @@ impl Config {
             Kind::Syslog => Syslog::new(self.outside()?).map(To::Syslog),
         };
         made.map_err(|why| self.wrong(&why))
+    }
+
+    /// Brokers name each other's addresses, and are named by who configures them: the rule on private addresses is not for them.
+    fn kafka(&self) -> Result<Kafka, String> {
+        let foreign = [
+            ("secret_file", self.secret_file.is_some()),
+            ("ca_file", self.ca_file.is_some()),
+            ("allow", !self.allow.is_empty()),
+        ];
+        if let Some((key, _)) = foreign.into_iter().find(|(_, is_set)| *is_set) {
+            return Err(format!("{key} is not for Kafka: what its brokers ask for stands in [sinks.kafka]"));
+        }
+        Kafka::new(&self.url, self.topic.as_deref(), self.kafka.as_ref())
+    }
+
+    /// A key that another kind has would do nothing, and whoever wrote it believes that it does.
+    fn nothing_foreign(&self) -> Result<(), ConfigError> {
+        let foreign = [
+            ("index", Kind::Elasticsearch, self.index.is_some()),
+            ("topic", Kind::Kafka, self.topic.is_some()),
+            ("kafka", Kind::Kafka, self.kafka.is_some()),
+        ];
+        match foreign.into_iter().find(|(_, kind, is_set)| *is_set && *kind != self.to) {
+            Some((key, ..)) => Err(self.wrong(&format!("{key} is not for this kind of sink"))),
+            None => Ok(()),
+        }
     }
 
     fn outside(&self) -> Result<Outside, ConfigError> {

@@ -166,6 +166,22 @@ fn a_sink_that_cannot_be_meant_is_refused_by_name() {
         config["format"] = "cef".into();
     };
     assert!(why(&cef).contains("not for this kind"));
+    let kafka = |config: &mut Value| {
+        config["to"] = "kafka".into();
+        config["url"] = "kafka.example:9092".into();
+    };
+    assert!(why(&kafka).contains("topic"));
+    let elsewhere = |config: &mut Value| {
+        kafka(config);
+        config["topic"] = "audit".into();
+        config["secret_file"] = "/nowhere".into();
+    };
+    assert!(why(&elsewhere).contains("[sinks.kafka]"));
+    let foreign = |config: &mut Value| {
+        https(config, "webhook");
+        config["topic"] = "audit".into();
+    };
+    assert!(why(&foreign).contains("topic is not for this kind"));
     let twice = [config(|_| {}), config(|config| config["stream"] = "findings".into())];
     assert!(matches!(forwarders(&twice), Err(ConfigError::Twice(name)) if name == "files"));
 }

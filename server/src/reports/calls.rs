@@ -8,7 +8,7 @@ use credwatch_schemas::ids::OrgId;
 use credwatch_schemas::weekly_report::{AgainstLastWeek, Agent, Calls, Ended, Hour, Series};
 
 use super::answers::{CallsRow, SeriesRow};
-use super::content::{FEW, LISTED, count, cut};
+use super::listed::{FEW, LISTED, count, cut};
 use super::share::{ended, growth};
 
 /// Everything that is told of calls.
@@ -49,21 +49,23 @@ impl Tally {
         let agent = self.agents.entry(named(row.org_id.as_ref(), row.agent_id.as_ref())).or_default();
         agent.now |= now.calls > 0;
         agent.before |= before.calls > 0;
-        if now.calls == 0 {
-            return;
+        if now.calls > 0 {
+            self.list(Series {
+                org_id: row.org_id,
+                agent_id: row.agent_id,
+                dest_host: row.dest_host,
+                ended: now.ended(),
+                last_week: (before.calls > 0).then(|| before.ended()),
+            });
         }
+    }
+
+    /// One of this week.
+    fn list(&mut self, series: Series) {
         self.series += 1;
-        if let Some(host) = row.dest_host.as_ref().filter(|host| !self.hosts.contains(*host)) {
+        if let Some(host) = series.dest_host.as_ref().filter(|host| !self.hosts.contains(*host)) {
             self.hosts.insert(host.clone());
         }
-        let last_week = (before.calls > 0).then(|| before.ended());
-        let series = Series {
-            org_id: row.org_id,
-            agent_id: row.agent_id,
-            dest_host: row.dest_host,
-            ended: now.ended(),
-            last_week,
-        };
         if let Some(growth) = series.last_week.as_ref().and_then(|before| growth(&series.ended, before)) {
             self.worse.push((growth, series.clone()));
             keep(&mut self.worse, FEW, by_growth);

@@ -10,22 +10,16 @@ use credwatch_query::{QueryError, Session, TenantScope};
 use credwatch_schemas::finding::{Finding, Severity, Status};
 use credwatch_schemas::ids::{DetectorId, FindingId};
 use credwatch_schemas::outcome::Coverage as CoverageRow;
-use credwatch_schemas::time::{DAY, Micros};
+use credwatch_schemas::time::Micros;
 use credwatch_schemas::weekly_report::{Content, Counted, Coverage, CredentialTrouble, Findings, Ranked, Suppressed};
 
-use super::answers::{
-    self, Bounds, DestinationRow, FindingsRow, OtherOrgRow, RejectsRow, SourceRow, TestedRow, each, rows,
-};
+use super::answers::{self, Bounds, DestinationRow, FindingsRow, OtherOrgRow, RejectsRow, SourceRow, each, rows};
 use super::calls::Tally;
 use super::coverage::{self, Heard, ToJudge};
-use super::discovery::{BORNE, Tested, false_discovery_rates};
+use super::discovery::{BORNE, expected, false_discovery_rates, statistical, tested};
 use super::exceptions;
+use super::listed::{LISTED, count, cut};
 use super::sections::sections;
-use super::share::rounded;
-
-/// Of what is listed; how many more there are is said.
-pub(super) const LISTED: usize = 50;
-pub(super) const FEW: usize = 10;
 
 /// What the lake says besides its tables.
 #[derive(Debug)]
@@ -98,16 +92,6 @@ async fn covered(
     })
 }
 
-pub(super) fn cut<T>(mut all: Vec<T>, at_most: usize) -> (Vec<T>, i64) {
-    let more = count(all.len().saturating_sub(at_most));
-    all.truncate(at_most);
-    (all, more)
-}
-
-pub(super) fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
 async fn findings(
     session: &Session,
     known: &Known<'_>,
@@ -117,7 +101,7 @@ async fn findings(
 ) -> Result<Findings, QueryError> {
     let top: Vec<Finding> = rows(session, answers::TOP, bounds).await?;
     let suppressed: Vec<Finding> = rows(session, answers::SUPPRESSED, bounds).await?;
-    let expected_by_chance = by_chance(known, agents, bounds);
+    let expected_by_chance = expected(known.detectors, agents, bounds, known.until);
     let rates = rates(session, known.detectors, expected_by_chance, bounds).await?;
     let sum =
         |takes: &dyn Fn(&&FindingsRow) -> bool| -> i64 { found.iter().filter(takes).map(|row| row.findings).sum() };
@@ -174,31 +158,8 @@ async fn rates(
     bounds: Bounds,
 ) -> Result<BTreeMap<FindingId, f64>, QueryError> {
     let Some(expected) = expected else { return Ok(BTreeMap::new()) };
-    let all: Vec<TestedRow> = rows(session, answers::TESTED, bounds).await?;
-    let is_chance = |row: &TestedRow| {
-        let of = detectors.iter().find(|detector| detector.id == row.detector_id);
-        of.and_then(|detector| detector.chance.as_ref()).is_some_and(|chance| chance.compared == row.compared)
-    };
-    let tested = all.into_iter().filter(is_chance);
-    let tested = tested.map(|row| Tested { used: row.observed / row.threshold, finding_id: row.finding_id });
-    Ok(false_discovery_rates(tested.collect(), expected))
-}
-
-/// How many stand, however many of them are ranked.
-fn statistical(detectors: &[InForce], found: &[FindingsRow]) -> i64 {
-    let is_statistical = |id: &DetectorId| detectors.iter().any(|one| one.id == *id && one.chance.is_some());
-    let stands = found.iter().filter(|row| row.of_week && !row.status.is_quiet() && is_statistical(&row.detector_id));
-    stands.map(|row| row.findings).sum()
-}
-
-/// What chance raises in all statistical detectors together.
-fn by_chance(known: &Known<'_>, agents: i64, bounds: Bounds) -> Option<f64> {
-    let raised: Vec<f64> =
-        known.detectors.iter().filter_map(|detector| detector.chance.as_ref().map(|chance| chance.findings)).collect();
-    // Of a week that is only half there, half.
-    let there = known.until.min(bounds.to).max(bounds.from);
-    let days = (there.0 - bounds.from.0) as f64 / DAY as f64;
-    (!raised.is_empty()).then(|| rounded(raised.iter().sum::<f64>() * agents as f64 * days))
+    let compared = rows(session, answers::TESTED, bounds).await?;
+    Ok(false_discovery_rates(tested(detectors, compared), expected))
 }
 
 async fn tally(session: &Session, bounds: Bounds) -> Result<Tally, QueryError> {

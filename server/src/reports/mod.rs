@@ -13,6 +13,7 @@ mod coverage;
 mod discovery;
 mod editions;
 mod exceptions;
+mod listed;
 mod routes;
 pub mod schedule;
 mod sections;

@@ -4,18 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use credwatch_tests::brought::brought;
 use credwatch_tests::guarded::Guarded;
 use credwatch_tests::waiting::until;
 use serde_json::Value;
 
 use crate::access::{PATIENCE, text};
 use crate::local::Local;
-
-/// Prometheus from Debian: installed, or brought by `scripts/needs`.
-fn binary(name: &str) -> PathBuf {
-    let brought = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/prometheus/usr/bin").join(name);
-    if brought.exists() { brought } else { PathBuf::from(name) }
-}
 
 fn dashboards() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboards/prometheus")
@@ -25,7 +20,7 @@ fn dashboards() -> PathBuf {
 fn prometheus_reads_the_rules_and_answers_every_expression_from_a_running_server() {
     let world = Local::new(&["--roles", "detect,api"], "");
     let rules = dashboards().join("credwatch.rules.yaml");
-    let checked = Command::new(binary("promtool")).arg("check").arg("rules").arg(&rules).output();
+    let checked = Command::new(brought("promtool")).arg("check").arg("rules").arg(&rules).output();
     let checked = checked.expect("promtool; `make test` (or `scripts/needs build test`) brings it");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     let (_prometheus, prometheus) = scraping(&world, &rules);
@@ -82,7 +77,7 @@ fn scraping(world: &Local, rules: &Path) -> (Guarded, String) {
     std::fs::write(&config, words).expect("writing its configuration");
     let port = credwatch_tests::broker::free_port();
     let address = format!("127.0.0.1:{port}");
-    let program = binary("prometheus");
+    let program = brought("prometheus");
     let arguments = [
         format!("--config.file={}", config.display()),
         format!("--web.listen-address={address}"),

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use credwatch_tests::brought::brought;
 use credwatch_tests::certificates::certify;
 use credwatch_tests::guarded::Guarded;
 use credwatch_tests::program::Program;
@@ -67,29 +68,26 @@ impl World {
     }
 
     pub(crate) fn psql(&self, key: &str, database: &str, commands: &[&str]) -> Output {
-        let authority = self.authority();
-        let mut psql = Command::new("psql");
-        psql.args([
-            "-X",
-            "-w",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &self.port,
-            "-U",
-            user(key),
-            "-d",
-            database,
-            "-v",
-            "ON_ERROR_STOP=1",
-        ])
-        .env("PGPASSWORD", key)
-        .env("PGSSLMODE", "verify-full")
-        .env("PGSSLROOTCERT", text(&authority));
+        let mut psql = self.of_postgres("psql", key, database);
+        psql.args(["-X", "-w", "-v", "ON_ERROR_STOP=1"]);
         for command in commands {
             psql.args(["-c", command]);
         }
         psql.output().expect("starting psql")
+    }
+
+    /// A client that comes with Postgres, told where and as whom it asks.
+    fn of_postgres(&self, program: &str, key: &str, database: &str) -> Command {
+        let mut client = Command::new(program);
+        client
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", &self.port)
+            .env("PGUSER", user(key))
+            .env("PGDATABASE", database)
+            .env("PGPASSWORD", key)
+            .env("PGSSLMODE", "verify-full")
+            .env("PGSSLROOTCERT", text(&self.authority()));
+        client
     }
 }
 
@@ -132,6 +130,26 @@ fn psql_adbc_and_the_drivers_of_python_and_java_ask_and_are_answered() {
     assert_ok("ADBC", &world.client(text(&python), &[text(&script)], &world.flight_sql, &key));
     let (jars, source) = (root.join("../target/jdbc/*"), root.join("jdbc/Client.java"));
     assert_ok("JDBC", &world.client("java", &["-cp", text(&jars), text(&source)], &world.port, &key));
+}
+
+/// It fails where a statement gives no row, or more than one. Each of its three ways to send a statement; some of them are what connection poolers use.
+#[test]
+fn pgbench_asks_in_every_mode_over_several_connections_and_nothing_fails() {
+    let world = World::new();
+    let key = world.key(&["--role", "analyst", "--all-orgs"]);
+    let script = world.program.folder().join("look-up.sql");
+    let statement = "\\set number random(1, 2)\nSELECT event_id, org_id, time FROM events WHERE seq = :number \\gset\n";
+    std::fs::write(&script, statement).expect("writing a script");
+    for mode in ["simple", "extended", "prepared"] {
+        let mut pgbench = world.of_postgres(text(&brought("pgbench")), &key, "credwatch");
+        pgbench.args(["--no-vacuum", "--protocol", mode, "--client", "4", "--jobs", "2", "--transactions", "10"]);
+        let ran = pgbench.args(["--file", text(&script)]).output().expect("starting pgbench");
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success(), "{mode}: {said}\n{}", String::from_utf8_lossy(&ran.stderr));
+        for expected in ["actually processed: 40/40", "failed transactions: 0 "] {
+            assert!(said.contains(expected), "{mode}: {said}");
+        }
+    }
 }
 
 /// What they send when they connect and when somebody browses. They themselves are not run.

@@ -6,8 +6,9 @@ use credwatch_tests::broker::{Broker, Listeners};
 use credwatch_tests::oracle::Judgement;
 use credwatch_tests::program::Program;
 use credwatch_tests::topics::fresh_name;
+use credwatch_tests::waiting::until;
 
-use crate::{Ingest, send_events};
+use crate::{Ingest, PATIENCE, send_events};
 
 #[tokio::test]
 async fn a_broker_that_stops_and_comes_back_costs_nothing() {
@@ -24,6 +25,19 @@ async fn a_broker_that_stops_and_comes_back_costs_nothing() {
     let judged = Judgement::of(&program.lake());
     judged.assert_exactly_once();
     assert_eq!((judged.accepted, judged.offsets), (1_000, 1_000));
+}
+
+#[test]
+fn who_is_asked_to_stop_while_it_still_looks_for_a_broker_stops_in_order() {
+    for command in ["ingest", "serve"] {
+        let program = Program::fresh();
+        let roles: &[&str] = if command == "serve" { &["--roles", "ingest"] } else { &[] };
+        let nowhere = ["--verbose", "--brokers", "127.0.0.1:1", "--topic", "audit"];
+        let looks = Ingest::start_as(&program, command, &[&[command][..], roles, &nowhere].concat(), &[]);
+        let log = program.lake().join("records/_delta_log");
+        until("the lake is there", PATIENCE, || log.exists().then_some(()));
+        looks.stop();
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod life;
 mod load;
 mod real;
 mod security;
+mod sink;
 mod standing;
 
 use std::time::Duration;

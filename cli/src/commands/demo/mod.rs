@@ -24,7 +24,7 @@ use crate::configuration::Configuration;
 use crate::finding_text;
 use crate::listening::Entrance;
 use crate::output;
-use crate::running::{Running, asked_to_stop};
+use crate::running::{Running, Stop};
 use crate::setting::Setting;
 use crate::upkeep::{self, Writes};
 use crate::wall_clock::now;
@@ -46,14 +46,14 @@ pub(crate) async fn run(setting: &Setting, asked: Demo) -> anyhow::Result<ExitCo
     cluster.create_topic(TOPIC, PARTITIONS, 1).context("creating a topic")?;
     let setting = setting_in(setting, folder.path(), cluster.bootstrap_servers());
     eprintln!("lake: {}", setting.configuration.lake());
-    let stop = asked_to_stop();
-    tokio::pin!(stop);
-    let mut running = Running::default();
+    let (mut stop, mut running) = (Stop::listen()?, Running::default());
     let early = tokio::select! {
-        asked = &mut stop => asked,
+        () = stop.asked() => {
+            eprintln!("stopping");
+            Ok(())
+        }
         ended = show(&setting, &asked, folder.path(), &mut running) => ended,
     };
-    eprintln!("stopping");
     early.and(running.stop(STOP_WITHIN).await)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::args::{Pull, misuse};
 use crate::error_chain::story;
-use crate::running::asked_to_stop;
+use crate::running::Stop;
 use crate::setting::Setting;
 use destination::Destination;
 use place::{Kept, Place, What};
@@ -30,10 +30,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) async fn run(setting: &Setting, asked: Pull) -> anyhow::Result<ExitCode> {
     let what = What::of(&asked, setting);
     let server = Server::new(&asked, setting)?;
+    let mut stop = Stop::listen()?;
     let mut pulling = Pulling::begin(&asked, what)?;
     let ended = tokio::select! {
         ended = pulling.pull(&server, &asked) => ended,
-        stopped = asked_to_stop() => stopped,
+        () = stop.asked() => Ok(()),
     };
     eprintln!("pulled {} rows", pulling.rows);
     ended.map(|()| ExitCode::SUCCESS)

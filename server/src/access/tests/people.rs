@@ -18,20 +18,20 @@ use crate::access::{Issuer, Trust};
 use crate::book::FRESH;
 use crate::world::{Answer, NOW, World, request};
 
-pub(super) const ONE: &str = include_str!("../keys_for_tests/one.pem");
-pub(super) const TWO: &str = include_str!("../keys_for_tests/two.pem");
+pub(crate) const ONE: &str = include_str!("../keys_for_tests/one.pem");
+pub(crate) const TWO: &str = include_str!("../keys_for_tests/two.pem");
 const X_OF_ONE: &str = "-1oWU2LEpLE3avSV_lzHqHhTMEeMT9fryqssqGhBdAk";
 const X_OF_TWO: &str = "u_hlI_zJH2h5qTmJQHJ3_828hlQ1cZxqnqjEXK_QIkw";
 
 /// An issuer on a port of its own, and the keys that it publishes.
 #[derive(Clone)]
-struct Login {
+pub(crate) struct Login {
     address: SocketAddr,
     keys: Arc<Mutex<Value>>,
 }
 
 impl Login {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let login =
             Self { address: listener.local_addr().unwrap(), keys: Arc::new(Mutex::new(keys(&[("1", X_OF_ONE)]))) };
@@ -47,11 +47,11 @@ impl Login {
         format!("http://{}/realm", self.address)
     }
 
-    fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust { issuer: self.issuer(), audience: "credwatch".into(), ca: None }
     }
 
-    fn claims(&self) -> Value {
+    pub(crate) fn claims(&self) -> Value {
         let now = NOW.0 / SECOND;
         json!({
             "iss": self.issuer(), "aud": "credwatch", "sub": "u-17", "exp": now + 300, "iat": now,
@@ -76,7 +76,7 @@ fn keys(of: &[(&str, &str)]) -> Value {
     json!({"keys": of.iter().map(key).collect::<Vec<_>>()})
 }
 
-pub(super) fn signed(pem: &str, kid: Option<&str>, claims: &Value) -> String {
+pub(crate) fn signed(pem: &str, kid: Option<&str>, claims: &Value) -> String {
     let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::EdDSA) };
     encode(&header, claims, &EncodingKey::from_ed_pem(pem.as_bytes()).unwrap()).unwrap()
 }
@@ -87,7 +87,7 @@ async fn world(login: &Login) -> World {
     world
 }
 
-async fn grant(world: &World, claim: &str, value: &str, role: Role, orgs: &[&str]) -> String {
+pub(crate) async fn grant(world: &World, claim: &str, value: &str, role: Role, orgs: &[&str]) -> String {
     let admin = world.key(Role::Admin, &[]).await;
     let asked = json!({"claim": claim, "value": value, "role": role, "orgs": orgs});
     let granted = world.send_as(&admin, "POST", "/v1/grants", &asked).await;

@@ -2,11 +2,16 @@
 
 use std::io::Read;
 
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use axum::http::StatusCode;
+use credwatch_schemas::rows::from_batch;
+use credwatch_schemas::time::Micros;
 use futures::future::join_all;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
-use super::world::{Record, World, record, time};
+use super::world::{FAR, Record, World, record, time};
 
 const NOW: &str = "2026-06-05T10:00:30Z";
 
@@ -185,10 +190,60 @@ async fn what_cannot_be_asked_is_a_problem_with_a_code() {
     }
 }
 
+/// Null is absent, and a time is what it means.
+fn meant(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let there = members.iter().filter(|(_, value)| !value.is_null());
+            there.map(|(key, value)| (key.clone(), meant(value))).collect()
+        }
+        Value::Array(values) => values.iter().map(meant).collect(),
+        Value::String(text) => Micros::parse(text).map_or_else(|| value.clone(), |time| json!(time.0)),
+        other => other.clone(),
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_columns_holds_what_the_page_of_objects_holds() {
+    let world = world(3).await;
+    let accept = [("accept", "application/vnd.apache.parquet")];
+    let (objects, columns) =
+        (world.get("/v1/events?limit=2").await, world.get_with("/v1/events?limit=2", &accept).await);
+    let file = bytes::Bytes::from(columns.bytes.clone());
+    let read = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let batches: Vec<RecordBatch> = read.map(Result::unwrap).collect();
+    assert!(
+        batches
+            .iter()
+            .all(|batch| batch["token_expires_at"].as_primitive::<TimestampMicrosecondType>().value(0) == FAR)
+    );
+    let rows: Vec<Value> = batches.iter().flat_map(|batch| from_batch::<Value>(batch).unwrap()).collect();
+    let there = |row: &Value| {
+        let mut row = meant(row);
+        row.as_object_mut().unwrap().remove("token_expires_at");
+        row
+    };
+    let items = objects.json()["items"].as_array().unwrap().clone();
+    assert_eq!(rows.iter().map(there).collect::<Vec<_>>(), items.iter().map(there).collect::<Vec<_>>());
+    assert_eq!(
+        (columns.header("x-cursor"), columns.header("x-has-more")),
+        (Some(objects.cursor().as_str()), Some("true"))
+    );
+    assert!(columns.header("link").is_some());
+    world.get_with("/v1/events?format=ecs", &accept).await.is_problem(StatusCode::BAD_REQUEST, "bad_query");
+    for empty in ["/v1/events?kind=heartbeat", "/v1/findings/revisions"] {
+        let empty = world.get_with(empty, &accept).await;
+        let read = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(empty.bytes.clone())).unwrap();
+        assert_eq!(read.metadata().file_metadata().num_rows(), 0);
+    }
+}
+
 #[tokio::test]
 async fn every_vocabulary_is_json_of_the_same_rows() {
     let world = world(2).await;
-    for (format, name) in [("canonical", "record_id"), ("ocsf", "class_uid"), ("ecs", "@timestamp")] {
+    for (format, name) in
+        [("canonical", "record_id"), ("ocsf", "class_uid"), ("ocsf-1.3", "class_uid"), ("ecs", "@timestamp")]
+    {
         let page = world.get(&format!("/v1/events?format={format}&limit=1")).await.json();
         assert!(page["items"][0].get(name).is_some(), "{format}: {page}");
         assert!(page["has_more"].as_bool().unwrap());

@@ -2,6 +2,7 @@
 
 mod elastic;
 mod folder;
+mod kafka;
 mod otlp;
 mod splunk;
 mod syslog;
@@ -14,6 +15,7 @@ use credwatch_schemas::time::Micros;
 
 pub(super) use elastic::Elastic;
 pub(super) use folder::Folder;
+pub(super) use kafka::Kafka;
 pub(super) use otlp::Otlp;
 pub(super) use splunk::Splunk;
 pub(super) use syslog::Syslog;
@@ -65,6 +67,7 @@ pub(super) enum To {
     Otlp(Otlp),
     Syslog(Syslog),
     Folder(Folder),
+    Kafka(Kafka),
 }
 
 impl To {
@@ -77,6 +80,7 @@ impl To {
             Self::Otlp(otlp) => otlp.deliver(batch).await,
             Self::Syslog(syslog) => syslog.deliver(batch).await,
             Self::Folder(folder) => folder.deliver(batch).await,
+            Self::Kafka(kafka) => kafka.deliver(batch).await,
         }
     }
 
@@ -85,6 +89,7 @@ impl To {
             Self::Splunk(_) => splunk::wrap,
             Self::Elastic(_) => elastic::wrap,
             Self::Syslog(_) => syslog::wrap,
+            Self::Kafka(_) => kafka::wrap,
             Self::Webhook(_) | Self::Otlp(_) | Self::Folder(_) => bare,
         }
     }

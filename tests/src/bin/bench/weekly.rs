@@ -1,20 +1,14 @@
 //! What the weekly report costs over a month of a large fleet.
 
-use std::fs::{File, remove_file};
-use std::io::{BufWriter, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use credwatch_simulate::{Plan, Simulation};
 use credwatch_tests::program::{Program, binary};
 
 use crate::process::used_by;
+use crate::stored::{DAYS, Fleet};
 
-const AGENTS: u32 = 50;
-const ORGS: u32 = 20;
-const DAYS: u32 = 28;
-/// Imported one after the other, so that no file of all events is needed.
-const FILES: u64 = 20;
+const FLEET: Fleet = Fleet { orgs: 20, agents: 50 };
 /// The last week that has ended.
 const WEEK: &str = "2026-W26";
 const RUNS: usize = 3;
@@ -28,11 +22,11 @@ struct Cost {
 
 pub(crate) fn measure(events: u64) -> String {
     let program = Program::fresh();
-    let stored = store(&program, events);
+    let stored = FLEET.store(&program, events);
     let mut section = format!(
         "## Weekly report\n\n`credwatch report weekly` for all orgs over {stored} events of {} agents in {DAYS} days.\n\n| run | seconds | CPU seconds | peak memory, MiB |\n\
          | --- | ---: | ---: | ---: |\n",
-        AGENTS * ORGS
+        FLEET.orgs * FLEET.agents
     );
     let mut worst = Cost { wall: 0.0, cpu: 0.0, peak: 0.0 };
     for run in 1..=RUNS {
@@ -47,31 +41,6 @@ pub(crate) fn measure(events: u64) -> String {
         worst.wall, worst.peak
     ));
     section
-}
-
-fn store(program: &Program, events: u64) -> u64 {
-    let begin = Instant::now();
-    let plan = Plan { days: DAYS, orgs: ORGS, agents: AGENTS, events: Some(events), ..Plan::default() };
-    let mut traffic = Simulation::history(plan).traffic();
-    let a_file = usize::try_from(events.div_ceil(FILES)).expect("few");
-    for part in 0.. {
-        let file = program.folder().join(format!("part-{part}.ndjson"));
-        let mut out = BufWriter::new(File::create(&file).expect("creating a file"));
-        let mut written = 0;
-        for simulated in traffic.by_ref().take(a_file) {
-            writeln!(out, "{}", simulated.json().expect("an event is JSON")).expect("writing an event");
-            written += 1;
-        }
-        out.flush().expect("writing an event");
-        if written == 0 {
-            break;
-        }
-        program.ok(&["import", file.to_str().expect("a path in UTF-8")]);
-        remove_file(&file).expect("removing a file");
-    }
-    let stored = program.number("SELECT count(*) AS n FROM events");
-    println!("stored {stored} events in {:.0} s", begin.elapsed().as_secs_f64());
-    u64::try_from(stored).expect("a count")
 }
 
 fn report(program: &Program) -> Cost {
