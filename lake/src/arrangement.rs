@@ -129,7 +129,7 @@ fn sort(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 }
 
 /// Ascending, nulls last.
-pub(crate) fn sorted_indices(keys: &[ArrayRef]) -> Result<arrow::array::UInt32Array, ArrowError> {
+fn sorted_indices(keys: &[ArrayRef]) -> Result<arrow::array::UInt32Array, ArrowError> {
     let options = SortOptions { descending: false, nulls_first: false };
     let fields = keys.iter().map(|key| SortField::new_with_options(key.data_type().clone(), options)).collect();
     let converted = RowConverter::new(fields)?.convert_columns(keys)?;

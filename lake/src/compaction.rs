@@ -8,25 +8,20 @@
 //! whoever lost writes them again under new names, against the new state, and tries again: reading and sorting are done
 //! once. New names, because clean-up counts on files that were there before its own commit never being committed later.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
-use credwatch_schemas::records::{SORT_ORDER, STORED, column};
+use credwatch_schemas::records::STORED;
 use credwatch_schemas::time::Micros;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::append::{discard, pause, put_files};
-use crate::arrangement::sorted_indices;
 use crate::data_file::{Bounds, DataFile};
 use crate::error::{BoxError, Doing, LakeError};
 use crate::fail_point;
 use crate::merge_plan::{Group, Limits, bytes, plan, rows};
-use crate::parquet_file::{Order, encode};
+use crate::merging::merged;
 use crate::snapshot::COMPACTOR;
 use crate::state::State;
 use crate::table::{Edit, Landed, Nature, Table};
@@ -115,11 +110,11 @@ fn merge(
     now: Micros,
 ) -> Result<(DataFile, Bytes), BoxError> {
     let first = group.first().ok_or("a group without files")?;
-    let (merged, order) = arrange(read(folder, schema, group)?)?;
-    if u64::try_from(merged.num_rows())? != rows(group) {
-        return Err(format!("{} rows in the files, {} in the log", merged.num_rows(), rows(group)).into());
+    let (bytes, written) = merged(folder, schema, group)?;
+    if u64::try_from(written)? != rows(group) {
+        return Err(format!("{written} rows in the files, {} in the log", rows(group)).into());
     }
-    let (bytes, bounds) = (encode(&merged, order)?, Bounds::of(&merged));
+    let bounds = Bounds::together(group.iter().map(|file| &file.bounds));
     let file = DataFile {
         path: Arc::clone(&first.path),
         bytes: u64::try_from(bytes.len())?,
@@ -129,27 +124,6 @@ fn merge(
         modified_ms: now.0.div_euclid(1_000),
     };
     Ok((file, bytes))
-}
-
-fn read(folder: &std::path::Path, schema: &SchemaRef, group: &[Arc<DataFile>]) -> Result<RecordBatch, BoxError> {
-    let mut batches = Vec::new();
-    for file in group {
-        let opened = File::open(folder.join(file.path.as_ref()))?;
-        for batch in ParquetRecordBatchReaderBuilder::try_new(opened)?.build()? {
-            batches.push(batch?);
-        }
-    }
-    Ok(concat_batches(schema, &batches)?)
-}
-
-/// Records in the one order, and those that it cannot tell apart in the order of their `seq`; other rows stand in it
-/// already, as their files do.
-fn arrange(rows: RecordBatch) -> Result<(RecordBatch, Order), BoxError> {
-    if rows.schema() != *STORED {
-        return Ok((rows, Order::AsGiven));
-    }
-    let keys: Vec<ArrayRef> = SORT_ORDER.iter().chain(&[column::SEQ]).map(|name| Arc::clone(&rows[*name])).collect();
-    Ok((take_record_batch(&rows, &sorted_indices(&keys)?)?, Order::Sorted))
 }
 
 async fn write(

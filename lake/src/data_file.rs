@@ -4,6 +4,7 @@
 //! Bounds may be wider than the values (the log keeps milliseconds), never narrower. Columns that name people have no
 //! bounds: the log outlives the rows.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -92,6 +93,46 @@ impl Bounds {
         }
         bounds
     }
+
+    /// Bounds of the rows of several files, from what the log says of each.
+    pub(crate) fn together<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        let mut all = all.cloned();
+        let first = all.next().unwrap_or_default();
+        all.fold(first, |before, one| before.and(&one))
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        let num_records = self.num_records.zip(other.num_records).map(|(one, other)| one + other);
+        let mut both = Self { num_records, ..Self::default() };
+        for (name, nulls) in &self.null_count {
+            let nulls = nulls.as_u64().zip(other.null_count.get(name).and_then(Value::as_u64));
+            let Some((one, other_nulls)) = nulls else { continue };
+            both.null_count.insert(name.clone(), json!(one + other_nulls));
+            for (bounds, of_one, of_other, wanted) in [
+                (&mut both.min_values, &self.min_values, &other.min_values, Ordering::Less),
+                (&mut both.max_values, &self.max_values, &other.max_values, Ordering::Greater),
+            ] {
+                // Where all is null there is nothing to be bounded; where something is not, no bound is unknown.
+                let bound = match (of_one.get(name), of_other.get(name)) {
+                    (Some(one), Some(other)) => outer(one, other, wanted),
+                    (Some(bound), None) if Some(other_nulls) == other.num_records => Some(bound.clone()),
+                    (None, Some(bound)) if Some(one) == self.num_records => Some(bound.clone()),
+                    _ => None,
+                };
+                bounds.extend(bound.map(|bound| (name.clone(), bound)));
+            }
+        }
+        both
+    }
+}
+
+/// Of two bounds of one column the lower one or, with `Greater`, the higher one. `None` where they cannot be compared.
+fn outer(one: &Value, other: &Value, wanted: Ordering) -> Option<Value> {
+    let order = match (one, other) {
+        (Value::String(one), Value::String(other)) => one.cmp(other),
+        (one, other) => one.as_i64()?.cmp(&other.as_i64()?),
+    };
+    Some(if order == wanted { one.clone() } else { other.clone() })
 }
 
 /// Whether the log may keep bounds of this column.
@@ -162,5 +203,30 @@ mod tests {
         let bounds = Bounds::of(&batch);
         assert_eq!(bounds.min_values.keys().collect::<Vec<_>>(), [column::SEQ]);
         assert_eq!(bounds.null_count.keys().collect::<Vec<_>>(), [column::ORG_ID, column::SEQ]);
+    }
+
+    #[test]
+    fn bounds_of_files_together_are_those_of_their_rows_together() {
+        let file = |times: &[Option<i64>], orgs: &[Option<&str>], seqs: &[i64]| {
+            let times = TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC");
+            RecordBatch::try_from_iter([
+                (column::TIME, Arc::new(times) as ArrayRef),
+                (column::ORG_ID, Arc::new(StringArray::from(orgs.to_vec()))),
+                (column::SEQ, Arc::new(Int64Array::from(seqs.to_vec()))),
+            ])
+            .unwrap()
+        };
+        let long = "o".repeat(100);
+        let files = [
+            file(&[Some(5_000_001), None], &[Some("b"), None], &[9, 10]),
+            file(&[None], &[None], &[11]),
+            file(&[Some(-7), Some(2_000_000)], &[Some("a"), Some("c")], &[100, 8]),
+            file(&[Some(1)], &[Some(&long)], &[3]),
+        ];
+        for some in [&files[..1], &files[..2], &files[1..3], &files[..3], &files[..]] {
+            let rows = arrow::compute::concat_batches(&files[0].schema(), some).unwrap();
+            let each: Vec<Bounds> = some.iter().map(Bounds::of).collect();
+            assert_eq!(Bounds::together(each.iter()), Bounds::of(&rows), "{} files", some.len());
+        }
     }
 }

@@ -27,6 +27,7 @@ mod location;
 mod log;
 mod maintenance;
 mod merge_plan;
+mod merging;
 mod parquet_file;
 mod probe;
 mod properties;

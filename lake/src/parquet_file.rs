@@ -3,8 +3,10 @@
 //! Page statistics for skipping, bloom filters on the columns that people look single things up by, the sort order in
 //! the file's own metadata, row groups of a size that suits both pruning and scanning.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use credwatch_schemas::records::{BLOOM_COLUMNS, SORT_ORDER, column};
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
@@ -26,22 +28,47 @@ pub(crate) enum Order {
     AsGiven,
 }
 
-pub(crate) fn encode(rows: &RecordBatch, order: Order) -> Result<Bytes, ParquetError> {
-    let properties = properties(rows, order)?;
-    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties))?;
-    writer.write(rows)?;
-    writer.into_inner().map(Bytes::from)
+/// What is known of the rows of a file before they are written.
+pub(crate) struct Outline<'a> {
+    pub(crate) rows: usize,
+    /// Whether a column may hold a value.
+    pub(crate) is_filled: &'a dyn Fn(&str) -> bool,
 }
 
-fn properties(rows: &RecordBatch, order: Order) -> Result<WriterProperties, ParquetError> {
-    let schema = rows.schema();
+/// A file that is being written.
+pub(crate) struct Encoder(ArrowWriter<Vec<u8>>);
+
+impl Encoder {
+    pub(crate) fn new(schema: &SchemaRef, order: Order, outline: &Outline<'_>) -> Result<Self, ParquetError> {
+        let properties = properties(schema, order, outline)?;
+        Ok(Self(ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties))?))
+    }
+
+    pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
+        self.0.write(rows)
+    }
+
+    pub(crate) fn end(self) -> Result<Bytes, ParquetError> {
+        self.0.into_inner().map(Bytes::from)
+    }
+}
+
+pub(crate) fn encode(rows: &RecordBatch, order: Order) -> Result<Bytes, ParquetError> {
+    let is_filled = |name: &str| rows.column_by_name(name).is_some_and(|values| values.null_count() < values.len());
+    let outline = Outline { rows: rows.num_rows(), is_filled: &is_filled };
+    let mut encoder = Encoder::new(&rows.schema(), order, &outline)?;
+    encoder.write(rows)?;
+    encoder.end()
+}
+
+fn properties(schema: &SchemaRef, order: Order, outline: &Outline<'_>) -> Result<WriterProperties, ParquetError> {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROWS_PER_GROUP));
-    let distinct = u64::try_from(rows.num_rows().min(ROWS_PER_GROUP)).unwrap_or(u64::MAX).max(1);
+    let distinct = u64::try_from(outline.rows.min(ROWS_PER_GROUP)).unwrap_or(u64::MAX).max(1);
     for name in BLOOM_COLUMNS {
-        if rows.column_by_name(name).is_some_and(|values| values.null_count() < values.len()) {
+        if (outline.is_filled)(name) {
             builder = builder
                 .set_column_bloom_filter_enabled(path(name), true)
                 .set_column_bloom_filter_fpp(path(name), BLOOM_FALSE_HITS)
@@ -58,7 +85,7 @@ fn properties(rows: &RecordBatch, order: Order) -> Result<WriterProperties, Parq
         builder = builder.set_column_dictionary_enabled(path(name), false);
     }
     if order == Order::Sorted {
-        builder = builder.set_sorting_columns(Some(sorting_columns(&schema)?));
+        builder = builder.set_sorting_columns(Some(sorting_columns(schema)?));
     }
     Ok(builder.build())
 }

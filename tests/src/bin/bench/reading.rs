@@ -56,7 +56,8 @@ pub(crate) async fn measure(broker: &Broker, events: u64) -> String {
     let (ours, kafka) = ours(broker, events).await;
     let alone = decode_and_write(&sample);
     let python = python(broker, sample.len());
-    section(&ours, kafka, &alone, &python, bytes)
+    let duckdb = duckdb(&sample);
+    section(&ours, kafka, &alone, [&python, &duckdb], bytes)
 }
 
 /// Fills the topic; the first events as a sample, and the mean size of a record.
@@ -130,14 +131,26 @@ fn write(accumulator: &mut Accumulator, path: &Path) {
 
 /// confluent-kafka, `json.loads` and `deltalake`, as one would write it in an afternoon.
 fn python(broker: &Broker, events: usize) -> Needed {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (python, script) = (here.join("../target/venv/bin/python"), here.join("oracle/consumer.py"));
     let folder = tempfile::tempdir().expect("a scratch folder");
-    let ran = Command::new(python)
-        .args([path(&script), broker.address(), TOPIC.into(), events.to_string(), path(&folder.path().join("table"))])
-        .output()
-        .expect("starting Python");
-    assert!(ran.status.success(), "the Python consumer failed: {}", String::from_utf8_lossy(&ran.stderr));
+    let table = path(&folder.path().join("table"));
+    script("consumer.py", &[broker.address(), TOPIC.into(), events.to_string(), table])
+}
+
+/// One thread, one file, nothing else: how fast this machine is.
+fn duckdb(sample: &[String]) -> Needed {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let (events, out) = (folder.path().join("events.ndjson"), folder.path().join("events.parquet"));
+    std::fs::write(&events, sample.join("\n")).expect("writing events");
+    script("convert.py", &[path(&events), path(&out)])
+}
+
+/// What a script of the folder `oracle` says that it needed.
+fn script(name: &str, arguments: &[String]) -> Needed {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = here.join("../target/venv/bin/python");
+    let ran = Command::new(python).arg(here.join("oracle").join(name)).args(arguments).output();
+    let ran = ran.expect("starting Python");
+    assert!(ran.status.success(), "{name} failed: {}", String::from_utf8_lossy(&ran.stderr));
     let said: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("its answer is JSON");
     let number = |name: &str| said[name].as_f64().expect("a number");
     Needed { events: number("events"), wall: number("wall"), cpu: number("cpu"), peak_mib: number("peak_mib") }
@@ -147,7 +160,7 @@ fn path(path: &Path) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
-fn section(ours: &Needed, kafka: f64, alone: &Needed, python: &Needed, bytes: u64) -> String {
+fn section(ours: &Needed, kafka: f64, alone: &Needed, [python, duckdb]: [&Needed; 2], bytes: u64) -> String {
     let mut page = format!(
         "## Kafka to a committed table\n\nOne process, {PARTITIONS} partitions, records of {bytes} bytes on average, zstd in the topic.\n\n\
          | | events | events/s | CPU seconds per million | peak memory, MiB |\n| --- | ---: | ---: | ---: | ---: |\n"
@@ -155,11 +168,15 @@ fn section(ours: &Needed, kafka: f64, alone: &Needed, python: &Needed, bytes: u6
     page.push_str(&ours.row("credwatch ingest"));
     page.push_str(&alone.row("decode and Parquet alone, one thread").replace("| 0 |\n", "| not measured |\n"));
     page.push_str(&python.row("Python: confluent-kafka, json, deltalake"));
+    page.push_str(&duckdb.row("DuckDB: a file of events to one of Parquet, one thread"));
+    let to_duckdb = ours.cpu_per_million() / duckdb.cpu_per_million();
     let to_alone = alone.cpu_per_million() / ours.cpu_per_million();
     let to_python = ours.rate() / python.rate();
     page.push_str(&format!(
         "\nThe broker itself took {kafka:.1} CPU seconds meanwhile. CPU of decoding and writing alone is {to_alone:.2} of ours \
-         (goal: at least 0.5); our rate is {to_python:.1} times that of the Python consumer (goal: at least 10).\n"
+         (goal: at least 0.5); our rate is {to_python:.1} times that of the Python consumer (goal: at least 10). The goals of 9 CPU seconds per million \
+         and 150,000 events/s were set on a machine on which DuckDB needs 5.0; here we need {to_duckdb:.2} times what it needs (goal: at most 1.8), \
+         and merging small files meanwhile is part of ours.\n"
     ));
     page
 }
