@@ -92,6 +92,11 @@ impl QueryError {
             DataFusionError::Execution(text) | DataFusionError::Plan(text) | DataFusionError::NotImplemented(text) => {
                 Self::Failed(one_line(text))
             }
+            // The row that it was computed for may be anybody's: what stands in it is not repeated.
+            DataFusionError::ParquetError(error) if error.to_string().contains(OF_A_FILTER) => {
+                tracing::debug!(%error, "a filter could not be computed");
+                Self::Failed("a value that it compares cannot be read as its functions want it".to_owned())
+            }
             root => {
                 tracing::error!(error = %root, "a statement could not read the lake");
                 Self::Storage
@@ -109,6 +114,9 @@ impl QueryError {
         }
     }
 }
+
+/// How an error begins that arises while a file is filtered, of which the statement is the cause.
+const OF_A_FILTER: &str = "Error evaluating filter predicate";
 
 /// Whether an error is about the values computed with rather than about files.
 fn is_of_values(error: &ArrowError) -> bool {

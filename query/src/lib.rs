@@ -8,6 +8,7 @@ mod barrier;
 mod catalogue;
 mod chain;
 pub mod determinism;
+mod dialect;
 mod error;
 pub mod format;
 mod functions;

@@ -8,6 +8,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 
 use crate::chain::{self, LONGEST_CHAIN};
+use crate::dialect::in_our_words;
 use crate::error::QueryError;
 use crate::growth::largest_expression;
 use crate::information::{CATALOG, INFORMATION_SCHEMA, SCHEMA};
@@ -101,7 +102,7 @@ fn parse(sql: &str, limits: &Limits) -> Result<Statement, QueryError> {
     let parsed = DFParserBuilder::new(sql).build().and_then(|mut parser| parser.parse_statements());
     let mut statements = parsed.map_err(|error| QueryError::of_planning(&error, limits))?;
     match (statements.pop_front(), statements.len()) {
-        (Some(statement), 0) => Ok(statement),
+        (Some(mut statement), 0) => in_our_words(&mut statement).map(|()| statement),
         (first, more) => Err(QueryError::NotOneStatement(usize::from(first.is_some()) + more)),
     }
 }

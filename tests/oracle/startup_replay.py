@@ -1,4 +1,4 @@
-"""What DBeaver, Grafana and Metabase send when they connect and browse the catalogue, sent to the server again.
+"""What DBeaver, Grafana, Metabase and Superset send when they connect and browse the catalogue, sent to the server again.
 
 CLIENT HOST PORT USER CA_FILE, the key on stdin. Each statement of startup/CLIENT.sql goes by the simple protocol and by
 the extended one. Says "ok" when everything came out as it should.
@@ -50,6 +50,11 @@ EXPECTED = {
         ('SELECT quote_ident(column_name) AS "column"', "type", "timestamp with time zone"),
         ("SELECT org_id, time FROM events", "org_id", "org_a"),
         ("SELECT\n  floor(extract(epoch from time)", "events", 2),
+    ],
+    "superset": [
+        ("SELECT org_id AS org_id, count(*)", "org_id", "org_a"),
+        ("SELECT DATE_TRUNC('HOUR', time)", "events", 2),
+        ("SELECT SUM(value)", "total", 465),
     ],
     "metabase": [
         ("SHOW TRANSACTION ISOLATION LEVEL", None, "read committed"),

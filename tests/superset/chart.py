@@ -1,7 +1,7 @@
 """What a person does in Superset to draw a chart of credwatch, over Superset's REST API and then in a browser.
 
-SUPERSET PICTURE; where credwatch is, and the key, come in the variables of psql (PGHOST ...), the password of Superset's
-admin in SUPERSET_PASSWORD. Prints a line a step. What comes out must be what psql is told.
+SUPERSET PICTURE; where credwatch is, and the key, come in the variables of psql (PGHOST ...), the password of
+Superset's admin in SUPERSET_PASSWORD. Prints a line a step. What comes out must be what psql is told.
 """
 
 import json
@@ -108,10 +108,11 @@ def time_range(dataset):
 
 
 def grain(dataset, name, seconds):
-    axis = {"columnType": "BASE_AXIS", "expressionType": "SQL", "sqlExpression": "time", "label": "time", "timeGrain": name}
+    axis = {"columnType": "BASE_AXIS", "expressionType": "SQL", "sqlExpression": "time", "label": "time"}
+    axis["timeGrain"] = name
     found = rows(dataset, columns=[axis], metrics=["count"], extras={"time_grain_sqla": name}, row_limit=50_000)
-    begin = f"floor(extract(epoch FROM time) / {seconds})"
-    expected = {int(float(nth)) * seconds: int(count) for nth, count in psql(f"SELECT {begin}, count(*) FROM calls GROUP BY 1")}
+    told = psql(f"SELECT floor(extract(epoch FROM time) / {seconds}), count(*) FROM calls GROUP BY 1")
+    expected = {int(float(nth)) * seconds: int(count) for nth, count in told}
     same(expected, {round(row["time"] / 1000): row["count"] for row in found}, f"calls by {name}")
 
 

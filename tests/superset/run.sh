@@ -5,10 +5,10 @@
 #
 #   tests/superset/run.sh [PATH_OF_CREDWATCH]        default: target/debug/credwatch
 #
-# Needs python3 (3.10 or 3.11) with venv, psql, Chromium, and PyPI the first time. Makes a lake, a key of an analyst, a
-# server and a Superset on free ports of loopback, and takes what chart.py asks of Superset. Prints a line a step and ends
-# with "ok" and exit code 0; or says what failed and which statements credwatch refused, keeps the logs, and exits with 1.
-# Every process that it started is gone afterwards. The picture of the chart stays in target/superset/chart.png.
+# Needs python3 (3.10 to 3.12) with venv, psql, Chromium, and PyPI the first time. Makes a lake, a key of an analyst, a
+# server and a Superset on free ports of loopback; chart.py says what is asked of Superset. Prints a line a step and
+# ends with "ok" and exit code 0; or says what failed and which statements credwatch refused, keeps the logs, and exits
+# with 1. Every process that it started is gone afterwards. The chart's picture stays in target/superset/chart.png.
 set -euo pipefail
 root=$(realpath "$(dirname "$0")/../..")
 credwatch=$(realpath -m "${1:-$root/target/debug/credwatch}")
@@ -18,7 +18,7 @@ scratch=$(mktemp -d "$home/run.XXXXXX")
 bin=$home/venv/bin
 started=()
 
-# flask-caching 2.4 and newer breaks Superset 6.1.0, which does not name cachetools and rich though it needs them.
+# Superset 6.1.0 does not start with flask-caching 2.5, and needs cachetools and rich without naming them.
 # SQLAlchemy 1.4, on which it stands, speaks psycopg2 and not psycopg 3.
 packages="apache-superset==6.1.0 cachetools==6.2.1 flask==3.1.3 flask-appbuilder==5.3.0 flask-caching==2.3.1
   flask-sqlalchemy==3.0.5 marshmallow==3.26.2 pandas==2.1.4 playwright==1.65.2 psycopg2-binary==2.9.13 requests==2.34.2
@@ -81,7 +81,8 @@ export SUPERSET_CONFIG_PATH=$scratch/superset_config.py SUPERSET_HOME=$scratch F
 export SUPERSET_PASSWORD=$RANDOM$RANDOM$RANDOM
 superset() { "$bin/superset" "$@" > prepare.log 2>&1 || { tail -5 prepare.log; return 1; }; }
 superset db upgrade
-superset fab create-admin --username admin --firstname a --lastname b --email a@example.com --password "$SUPERSET_PASSWORD"
+superset fab create-admin --username admin --firstname a --lastname b --email a@example.com \
+  --password "$SUPERSET_PASSWORD"
 superset init
 
 step "starting Superset"
@@ -94,4 +95,5 @@ step=chart.py
 "$bin/python" "$root/tests/superset/chart.py" "http://127.0.0.1:$port" "$home/chart.png"
 
 step "asking the audit for statements that were refused"
-[ -z "$(refused)" ]
+answer=$(refused)
+[ -z "$answer" ]

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `record_id(source, org_id, event_id, content_hash)` | the id of an accepted event; source and org may be NULL |
 //! | `window_start(time, micros)` | start of the epoch-aligned window of that length |
+//! | `interval_times(interval, number)` | so many times as long; what `interval * number` becomes |
 //! | `host_kind(host)` | `metadata`, `loopback`, `link_local`, `private`, `ip_literal` or `name` |
 //! | `step_names(steps)`, `step_outcomes`, `step_orgs`, `step_connections` | that field of every pipeline step, as a list |
 //! | `poisson_upper_tail(k, mean)` | P(X >= k) |
@@ -17,6 +18,7 @@
 mod benjamini_hochberg;
 mod host_kind;
 mod incomplete_beta;
+mod interval_times;
 mod record_id;
 mod statistic;
 mod steps;
@@ -58,6 +60,7 @@ pub fn functions() -> Vec<Function> {
         scalar(ScalarUDF::new_from_impl(record_id::RecordIdOf::new())),
         scalar(ScalarUDF::new_from_impl(window_start::WindowStart::new())),
         scalar(ScalarUDF::new_from_impl(host_kind::HostKind::new())),
+        scalar(ScalarUDF::new_from_impl(interval_times::IntervalTimes::new())),
         scalar(ScalarUDF::new_from_impl(steps::StepField::names())),
         scalar(ScalarUDF::new_from_impl(steps::StepField::outcomes())),
         scalar(ScalarUDF::new_from_impl(steps::StepField::orgs())),

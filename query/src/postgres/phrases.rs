@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::{NoExpand, Regex};
 
 /// A phrase of a client's, however its white space, and what it comes to here.
-const PHRASES: [(&str, &str); 7] = [
+const PHRASES: [(&str, &str); 8] = [
     // psql's `\d+`: no table has options of storage.
     (
         "pg_catalog.array_to_string(c.reloptions || array(select 'toast.' || x from pg_catalog.unnest(tc.reloptions) x), ', ')",
@@ -29,6 +29,8 @@ const PHRASES: [(&str, &str); 7] = [
     ("'pg_catalog.array_in'::regproc", "'array_in'"),
     ("p.oid=a.aggfnoid", "p.proname = replace(a.aggfnoid, 'pg_catalog.', '')"),
     ("unnest(e1.extconfig) oid", "NULL::int oid"),
+    // SQLAlchemy 1.4, and with it Superset: a text that stands for a truth.
+    ("ix.indisprimary = 'f'", "NOT ix.indisprimary"),
     // JDBC's types: no table here is a composite type.
     ("(SELECT c.relkind = 'c' FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid)", "false"),
 ];

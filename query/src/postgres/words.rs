@@ -27,7 +27,7 @@ const KEYS: [&str; 2] = ["pg_index", "pg_constraint"];
 const OF_KEYS: [&str; 3] = ["unnest", "generate_subscripts", EXPAND];
 const EXPAND: &str = "_pg_expandarray";
 /// Columns that would hold which columns a key is made of, and how clients look into them.
-const COLUMNS_OF_KEYS: [&str; 2] = ["conkey", "confkey"];
+const COLUMNS_OF_KEYS: [&str; 3] = ["conkey", "confkey", "indkey"];
 const LOOK: [&str; 3] = ["array_has", "array_contains", "array_position"];
 
 /// The statements of a text in the engine's own words, where they are written in Postgres', and the relations that each

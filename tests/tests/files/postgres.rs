@@ -154,12 +154,12 @@ fn pgbench_asks_in_every_mode_over_several_connections_and_nothing_fails() {
 
 /// What they send when they connect and when somebody browses. They themselves are not run.
 #[test]
-fn what_dbeaver_grafana_and_metabase_ask_first_is_answered() {
+fn what_dbeaver_grafana_metabase_and_superset_ask_first_is_answered() {
     let world = World::new();
     let key = world.key(&["--role", "analyst", "--all-orgs"]);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (python, script) = (root.join("../target/venv/bin/python"), root.join("oracle/startup_replay.py"));
-    for client in ["dbeaver", "grafana", "metabase"] {
+    for client in ["dbeaver", "grafana", "metabase", "superset"] {
         assert_ok(client, &world.client(text(&python), &[text(&script), client], &world.port, &key));
     }
 }

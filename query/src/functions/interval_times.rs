@@ -1,0 +1,96 @@
+//! `interval_times(interval, number)`: so many times as long, as Postgres multiplies: a part of a month is days of thirty to the
+//! month, a part of a day is hours.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray, IntervalMonthDayNanoArray};
+use datafusion::arrow::datatypes::{
+    DataType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+
+use super::statistic::columnar;
+
+const DAYS_OF_A_MONTH: f64 = 30.0;
+const NANOS_OF_A_DAY: f64 = 86_400e9;
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct IntervalTimes {
+    signature: Signature,
+}
+
+fn interval() -> DataType {
+    DataType::Interval(IntervalUnit::MonthDayNano)
+}
+
+impl IntervalTimes {
+    pub(super) fn new() -> Self {
+        Self { signature: Signature::exact(vec![interval(), DataType::Float64], Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for IntervalTimes {
+    fn name(&self) -> &'static str {
+        "interval_times"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(interval())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let columns = ColumnarValue::values_to_arrays(&args.args)?;
+        let intervals = columns[0].as_primitive::<IntervalMonthDayNanoType>();
+        let numbers = columns[1].as_primitive::<Float64Type>();
+        let product = |row: usize| {
+            let is_there = intervals.is_valid(row) && numbers.is_valid(row);
+            is_there.then(|| times(intervals.value(row), numbers.value(row))).transpose()
+        };
+        let products: Result<IntervalMonthDayNanoArray> = (0..intervals.len()).map(product).collect();
+        columnar(Arc::new(products?), &args.args)
+    }
+}
+
+fn times(interval: IntervalMonthDayNano, number: f64) -> Result<IntervalMonthDayNano> {
+    let months = f64::from(interval.months) * number;
+    let days = f64::from(interval.days) * number + months.fract() * DAYS_OF_A_MONTH;
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of days are far below what a float holds exactly")]
+    let nanos = interval.nanoseconds as f64 * number + days.fract() * NANOS_OF_A_DAY;
+    let fits = |value: f64, most: f64| if value.abs() < most { Ok(value) } else { Err(too_long()) };
+    Ok(IntervalMonthDayNano {
+        months: fits(months.trunc(), f64::from(i32::MAX))? as i32,
+        days: fits(days.trunc(), f64::from(i32::MAX))? as i32,
+        nanoseconds: fits(nanos.round(), 9.2e18)? as i64,
+    })
+}
+
+fn too_long() -> DataFusionError {
+    DataFusionError::Execution("an interval becomes longer than there is time".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_months_and_days_go_where_postgres_puts_them() {
+        let interval = |months, days, nanoseconds| IntervalMonthDayNano { months, days, nanoseconds };
+        const HOUR: i64 = 3_600_000_000_000;
+        for (one, number, expected) in [
+            (interval(0, 0, 300_000_000_000), 3.0, interval(0, 0, 900_000_000_000)),
+            (interval(1, 0, 0), 1.5, interval(1, 15, 0)),
+            (interval(0, 1, 0), 0.25, interval(0, 0, 6 * HOUR)),
+            (interval(2, 3, 0), -1.0, interval(-2, -3, 0)),
+        ] {
+            assert_eq!(times(one, number).unwrap(), expected);
+        }
+        for number in [f64::NAN, f64::INFINITY, 1e18] {
+            assert!(times(interval(1, 1, 1_000), number).is_err(), "{number}");
+        }
+    }
+}
