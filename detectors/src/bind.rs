@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use credwatch_query::in_our_words;
 use credwatch_schemas::time::Micros;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::SessionState;
@@ -42,7 +43,11 @@ pub(crate) fn statement(state: &SessionState, sql: &str, values: &BTreeMap<Strin
     });
     match unknown {
         ControlFlow::Break(name) => Err(DataFusionError::Plan(format!("\"${name}\" is no parameter of this detector"))),
-        ControlFlow::Continue(()) => Ok(statement),
+        ControlFlow::Continue(()) => {
+            // What it means in a session it means here.
+            in_our_words(&mut statement).map_err(|error| DataFusionError::Plan(error.to_string()))?;
+            Ok(statement)
+        }
     }
 }
 

@@ -102,35 +102,42 @@ impl Bounds {
     }
 
     fn and(&self, other: &Self) -> Self {
-        let num_records = self.num_records.zip(other.num_records).map(|(one, other)| one + other);
-        let mut both = Self { num_records, ..Self::default() };
-        for (name, nulls) in &self.null_count {
-            let nulls = nulls.as_u64().zip(other.null_count.get(name).and_then(Value::as_u64));
-            let Some((one, other_nulls)) = nulls else { continue };
-            both.null_count.insert(name.clone(), json!(one + other_nulls));
-            for (bounds, of_one, of_other, wanted) in [
-                (&mut both.min_values, &self.min_values, &other.min_values, Ordering::Less),
-                (&mut both.max_values, &self.max_values, &other.max_values, Ordering::Greater),
-            ] {
-                // Where all is null there is nothing to be bounded; where something is not, no bound is unknown.
-                let bound = match (of_one.get(name), of_other.get(name)) {
-                    (Some(one), Some(other)) => outer(one, other, wanted),
-                    (Some(bound), None) if Some(other_nulls) == other.num_records => Some(bound.clone()),
-                    (None, Some(bound)) if Some(one) == self.num_records => Some(bound.clone()),
-                    _ => None,
-                };
-                bounds.extend(bound.map(|bound| (name.clone(), bound)));
-            }
+        let nulls = |bounds: &Self, name: &String| bounds.null_count.get(name).and_then(Value::as_u64);
+        let counted = |name: &String| Some((name.clone(), json!(nulls(self, name)? + nulls(other, name)?)));
+        Self {
+            num_records: self.num_records.zip(other.num_records).map(|(one, other)| one + other),
+            min_values: self.outer(other, |bounds| &bounds.min_values, Ordering::Less),
+            max_values: self.outer(other, |bounds| &bounds.max_values, Ordering::Greater),
+            null_count: self.null_count.keys().filter_map(counted).collect(),
         }
-        both
+    }
+
+    /// Of each column the lower one of two bounds or, with `Greater`, the higher one. Where a file has none because all is null in
+    /// it, there is nothing to be bounded; where it has none for another reason, no bound is known.
+    fn outer(&self, other: &Self, of: fn(&Self) -> &Map<String, Value>, wanted: Ordering) -> Map<String, Value> {
+        let is_null = |bounds: &Self, name: &str| {
+            bounds.num_records.is_some() && bounds.null_count.get(name).and_then(Value::as_u64) == bounds.num_records
+        };
+        let bound = |name: &String| match (of(self).get(name), of(other).get(name)) {
+            (Some(one), Some(other)) => outer(one, other, wanted),
+            (Some(bound), None) if is_null(other, name) => Some(bound.clone()),
+            (None, Some(bound)) if is_null(self, name) => Some(bound.clone()),
+            _ => None,
+        };
+        let names = of(self).keys().chain(of(other).keys());
+        names.filter_map(|name| Some((name.clone(), bound(name)?))).collect()
     }
 }
 
-/// Of two bounds of one column the lower one or, with `Greater`, the higher one. `None` where they cannot be compared.
+/// `None` where they cannot be compared. Times are compared as times: years beyond the fourth digit are no order of text.
 fn outer(one: &Value, other: &Value, wanted: Ordering) -> Option<Value> {
-    let order = match (one, other) {
-        (Value::String(one), Value::String(other)) => one.cmp(other),
-        (one, other) => one.as_i64()?.cmp(&other.as_i64()?),
+    let order = match (one.as_str(), other.as_str()) {
+        (Some(one), Some(other)) => match (Micros::parse(one), Micros::parse(other)) {
+            (Some(one), Some(other)) => one.cmp(&other),
+            (None, None) => one.cmp(other),
+            _ => return None,
+        },
+        _ => one.as_i64()?.cmp(&other.as_i64()?),
     };
     Some(if order == wanted { one.clone() } else { other.clone() })
 }
@@ -222,8 +229,10 @@ mod tests {
             file(&[None], &[None], &[11]),
             file(&[Some(-7), Some(2_000_000)], &[Some("a"), Some("c")], &[100, 8]),
             file(&[Some(1)], &[Some(&long)], &[3]),
+            // The last microsecond of the year 9999 is bounded by the year 10000.
+            file(&[Some(253_402_300_799_999_999)], &[Some("b")], &[4]),
         ];
-        for some in [&files[..1], &files[..2], &files[1..3], &files[..3], &files[..]] {
+        for some in [&files[..1], &files[..2], &files[1..3], &files[..3], &files[..4], &files[3..], &files[..]] {
             let rows = arrow::compute::concat_batches(&files[0].schema(), some).unwrap();
             let each: Vec<Bounds> = some.iter().map(Bounds::of).collect();
             assert_eq!(Bounds::together(each.iter()), Bounds::of(&rows), "{} files", some.len());

@@ -19,14 +19,14 @@ pub(crate) struct Limits {
     pub(crate) most_bytes: u64,
     /// Rows that one run reads; also keeps a column of one merge below what an array can address.
     pub(crate) most_rows: u64,
-    /// Files that one merge makes one at least, and at most.
+    /// Files that one merge makes one at least, and at most: all of them are open at once, each with what unpacks its columns.
     pub(crate) fewest_files: usize,
     pub(crate) most_files: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { large_enough: 32 << 20, most_bytes: 64 << 20, most_rows: 2_000_000, fewest_files: 4, most_files: 200 }
+        Self { large_enough: 32 << 20, most_bytes: 64 << 20, most_rows: 2_000_000, fewest_files: 4, most_files: 16 }
     }
 }
 

@@ -116,3 +116,101 @@ fn fitting(
     let schema = Arc::clone(schema);
     move |batch| Ok(RecordBatch::try_new(Arc::clone(&schema), batch?.columns().to_vec())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow::array::{
+        Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
+    };
+    use arrow::compute::{concat_batches, take_record_batch};
+    use arrow::datatypes::Int64Type;
+    use arrow::row::{RowConverter, SortField};
+
+    use super::*;
+    use crate::data_file::Bounds;
+    use crate::parquet_file::encode;
+
+    /// More rows than are merged at a time, of few keys, some of them null; `seq` from `first` on, in the one order.
+    fn records(first: i64, rows: usize) -> RecordBatch {
+        let some = |row: usize, of: usize| (row * 7_919 + usize::try_from(first).unwrap() * 31) % of;
+        let texts = |prefix: &str, of: usize| -> ArrayRef {
+            let text = |row| Some(some(row, of)).filter(|key| *key > 0).map(|key| format!("{prefix}{key}"));
+            Arc::new((0..rows).map(text).collect::<StringArray>())
+        };
+        let times: TimestampMicrosecondArray =
+            (0..rows).map(|row| Some(i64::try_from(some(row, 97)).unwrap())).collect();
+        let column = |name: &str| -> Option<ArrayRef> {
+            match name {
+                "seq" => Some(Arc::new(Int64Array::from_iter_values((first..).take(rows)))),
+                "time" => Some(Arc::new(times.clone().with_timezone("UTC"))),
+                "org_id" => Some(texts("o", 3)),
+                "event_id" => Some(texts("e", 11)),
+                _ => None,
+            }
+        };
+        let columns = STORED.fields().iter();
+        let columns =
+            columns.map(|field| column(field.name()).unwrap_or_else(|| new_null_array(field.data_type(), rows)));
+        let unsorted = RecordBatch::try_new(STORED.clone(), columns.collect()).unwrap();
+        let sorted = in_order(&unsorted, &SORT_ORDER);
+        let mut columns = sorted.columns().to_vec();
+        columns[0] = Arc::new(Int64Array::from_iter_values((first..).take(rows)));
+        RecordBatch::try_new(STORED.clone(), columns).unwrap()
+    }
+
+    fn in_order(rows: &RecordBatch, by: &[&str]) -> RecordBatch {
+        let options = SortOptions { descending: false, nulls_first: false };
+        let keys: Vec<ArrayRef> = by.iter().map(|name| Arc::clone(&rows[*name])).collect();
+        let fields = keys.iter().map(|key| SortField::new_with_options(key.data_type().clone(), options)).collect();
+        let converted = RowConverter::new(fields).unwrap().convert_columns(&keys).unwrap();
+        let mut order: Vec<u32> = (0..u32::try_from(rows.num_rows()).unwrap()).collect();
+        let key = |place: u32| converted.row(usize::try_from(place).unwrap());
+        order.sort_by_key(|place| key(*place));
+        take_record_batch(rows, &UInt32Array::from(order)).unwrap()
+    }
+
+    #[test]
+    fn rows_of_large_files_stand_in_the_one_order_and_none_is_lost_at_a_seam() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = [records(1, 20_000), records(20_001, 9_001), records(29_002, 3)];
+        let files = parts.iter().enumerate().map(|(place, rows)| {
+            let bytes = encode(rows, Order::Sorted).unwrap();
+            let path = format!("{place}.parquet");
+            std::fs::write(folder.path().join(&path), &bytes).unwrap();
+            let (bytes, rows) = (bytes.len() as u64, Bounds::of(rows));
+            let partition = BTreeMap::new();
+            Arc::new(DataFile {
+                path: path.into(),
+                bytes,
+                rows: rows.num_records,
+                partition,
+                bounds: rows,
+                modified_ms: 0,
+            })
+        });
+        let (bytes, rows) = merged(folder.path(), &STORED, &files.collect::<Vec<_>>()).unwrap();
+        let opened = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+        let has_bloom = |name: &str| {
+            let column =
+                opened.metadata().row_group(0).columns().iter().find(|one| one.column_path().parts() == [name]);
+            column.unwrap().bloom_filter_offset().is_some()
+        };
+        assert_eq!(
+            [has_bloom("event_id"), has_bloom("user_id")],
+            [true, false],
+            "only where there is something to find"
+        );
+        let batches: Vec<RecordBatch> = opened.build().unwrap().map(Result::unwrap).collect();
+        let found = concat_batches(&batches[0].schema(), &batches).unwrap();
+        let all = concat_batches(&STORED, &parts).unwrap();
+        let expected = in_order(&all, &[&SORT_ORDER[..], &[column::SEQ]].concat());
+        assert_eq!((rows, found.num_rows()), (29_004, 29_004));
+        for name in ["seq", "time", "org_id", "event_id"] {
+            assert_eq!(&found[name], &expected[name], "{name}");
+        }
+        let seqs = found["seq"].as_primitive::<Int64Type>();
+        assert!(!seqs.values().is_sorted(), "rows of different files lie between each other");
+    }
+}

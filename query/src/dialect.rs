@@ -33,7 +33,8 @@ const PATTERNS: [(&str, &str); 12] = [
 /// An interval times a number; see [`crate::functions`].
 const INTERVAL_TIMES: &str = "interval_times";
 
-pub(crate) fn in_our_words(statement: &mut Statement) -> Result<(), QueryError> {
+/// Also for statements that are not run through a session: what they mean must not depend on where they are run.
+pub fn in_our_words(statement: &mut Statement) -> Result<(), QueryError> {
     match statement {
         Statement::Statement(statement) => say(statement),
         Statement::Explain(explain) => in_our_words(&mut explain.statement),
@@ -70,7 +71,7 @@ fn said(expression: &mut Expr) -> Result<(), QueryError> {
         Expr::Function(function) => {
             let name = function.name.0.last().map(ToString::to_string).unwrap_or_default();
             match template(function).filter(|_| WITH_TEMPLATES.iter().any(|known| name.eq_ignore_ascii_case(known))) {
-                Some(template) if !template.contains('%') => {
+                Some(template) if !template.contains('%') && !is_of_durations(template) => {
                     *template = translated(template).ok_or_else(|| unknown(template))?;
                 }
                 _ => {}
@@ -83,7 +84,7 @@ fn said(expression: &mut Expr) -> Result<(), QueryError> {
                 (number, Expr::Interval(_)) => Some((right, number)),
                 _ => None,
             };
-            if let Some((interval, number)) = pair {
+            if let Some((interval, number)) = pair.filter(|(_, number)| !is_product(number)) {
                 *expression = interval_times(interval.clone(), number.clone());
             }
         }
@@ -112,6 +113,9 @@ fn translated(template: &str) -> Option<String> {
             .iter()
             .find(|(pattern, _)| rest.get(..pattern.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(pattern)));
         let (words, length) = match known {
+            // A letter more is another pattern: SSSS is no SS SS.
+            Some((pattern, _)) if goes_on(pattern, &rest[pattern.len()..]) => return None,
+            Some((_, "%p")) if first.is_lowercase() => ("%P".to_owned(), 2),
             Some((pattern, ours)) => ((*ours).to_owned(), pattern.len()),
             // What stands in quotation marks is meant as it is.
             None if first == '"' => {
@@ -127,9 +131,25 @@ fn translated(template: &str) -> Option<String> {
     Some(said)
 }
 
+fn goes_on(pattern: &str, rest: &str) -> bool {
+    let (last, next) = (pattern.bytes().last(), rest.bytes().next());
+    last.zip(next).is_some_and(|(last, next)| last.is_ascii_alphabetic() && last.eq_ignore_ascii_case(&next))
+}
+
+/// How the engine calls the two ways in which it writes spans of time.
+fn is_of_durations(template: &str) -> bool {
+    ["iso8601", "pretty"].iter().any(|known| template.eq_ignore_ascii_case(known))
+}
+
 fn unknown(template: &str) -> QueryError {
+    let template: String = template.chars().take(64).collect();
     let known = "understood are YYYY MM DD HH24 HH12 MI SS MS US AM of Postgres, or the patterns of strftime";
     QueryError::Invalid(format!("the template '{template}' has a pattern that is not known: {known}"))
+}
+
+/// An interval that was multiplied already: to do it again has no meaning.
+fn is_product(number: &Expr) -> bool {
+    matches!(number, Expr::Function(function) if function.name.to_string() == INTERVAL_TIMES)
 }
 
 fn interval_times(interval: Expr, number: Expr) -> Expr {
@@ -164,6 +184,7 @@ mod tests {
             ("YYYY-MM-DD HH24:MI:SS.US", "%Y-%m-%d %H:%M:%S.%6f"),
             ("yyyy-mm-dd\"T\"hh24:mi:ss", "%Y-%m-%dT%H:%M:%S"),
             ("HH12:MI AM", "%I:%M %p"),
+            ("hh12:mi pm", "%I:%M %P"),
             ("%Y-YYYY", "%Y-YYYY"),
             ("\"", ""),
         ] {
@@ -172,7 +193,8 @@ mod tests {
             assert_eq!(in_words(&asked).unwrap(), said);
         }
         assert!(in_words("EXPLAIN SELECT to_date('x', 'YYYY')").unwrap().contains("%Y"));
-        for unknown in ["YYYY Month", "Q"] {
+        assert_eq!(in_words("SELECT to_char(a - b, 'ISO8601')").unwrap(), "SELECT to_char(a - b, 'ISO8601')");
+        for unknown in ["YYYY Month", "Q", "SSSS", "SSSSS", "DDD", "DDDD", "MMM", "FMDD", "IYYY", "WW", "YYYYY"] {
             assert!(in_words(&format!("SELECT to_char(time, '{unknown}')")).is_err(), "{unknown}");
         }
     }

@@ -93,8 +93,8 @@ impl QueryError {
                 Self::Failed(one_line(text))
             }
             // The row that it was computed for may be anybody's: what stands in it is not repeated.
-            DataFusionError::ParquetError(error) if error.to_string().contains(OF_A_FILTER) => {
-                tracing::debug!(%error, "a filter could not be computed");
+            DataFusionError::ParquetError(error) if is_of_a_filter(&error.to_string()) => {
+                tracing::warn!(%error, "a filter could not be computed");
                 Self::Failed("a value that it compares cannot be read as its functions want it".to_owned())
             }
             root => {
@@ -113,6 +113,11 @@ impl QueryError {
             other => Self::Invalid(one_line(&other.to_string())),
         }
     }
+}
+
+/// Whether a file could not be filtered because of what the statement compares.
+fn is_of_a_filter(text: &str) -> bool {
+    text.contains(OF_A_FILTER) && !text.contains("Internal") && !text.contains("ResourcesExhausted")
 }
 
 /// How an error begins that arises while a file is filtered, of which the statement is the cause.

@@ -33,6 +33,7 @@ pub mod tenancy;
 mod weight;
 mod written_out;
 
+pub use dialect::in_our_words;
 pub use error::QueryError;
 pub use functions::{Function, functions};
 pub use given::Given;

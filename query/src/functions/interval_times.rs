@@ -58,15 +58,20 @@ impl ScalarUDFImpl for IntervalTimes {
 
 fn times(interval: IntervalMonthDayNano, number: f64) -> Result<IntervalMonthDayNano> {
     let months = f64::from(interval.months) * number;
-    let days = f64::from(interval.days) * number + months.fract() * DAYS_OF_A_MONTH;
-    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of days are far below what a float holds exactly")]
-    let nanos = interval.nanoseconds as f64 * number + days.fract() * NANOS_OF_A_DAY;
+    let days = to_a_millionth(f64::from(interval.days) * number + months.fract() * DAYS_OF_A_MONTH);
+    #[expect(clippy::cast_precision_loss, reason = "what is lost is far below the microsecond that it is rounded to")]
+    let micros = (interval.nanoseconds as f64 * number + days.fract() * NANOS_OF_A_DAY) / 1e3;
     let fits = |value: f64, most: f64| if value.abs() < most { Ok(value) } else { Err(too_long()) };
     Ok(IntervalMonthDayNano {
         months: fits(months.trunc(), f64::from(i32::MAX))? as i32,
         days: fits(days.trunc(), f64::from(i32::MAX))? as i32,
-        nanoseconds: fits(nanos.round(), 9.2e18)? as i64,
+        nanoseconds: fits(micros.round(), 9.2e15)? as i64 * 1_000,
     })
+}
+
+/// A part of a day that only a float's last digits make is none.
+fn to_a_millionth(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
 }
 
 fn too_long() -> DataFusionError {
@@ -86,6 +91,8 @@ mod tests {
             (interval(1, 0, 0), 1.5, interval(1, 15, 0)),
             (interval(0, 1, 0), 0.25, interval(0, 0, 6 * HOUR)),
             (interval(2, 3, 0), -1.0, interval(-2, -3, 0)),
+            (interval(1, 0, 0), 1.9, interval(1, 27, 0)),
+            (interval(0, 0, 1_000_000_000), 1_780_305_243.221_503, interval(0, 0, 1_780_305_243_221_503_000)),
         ] {
             assert_eq!(times(one, number).unwrap(), expected);
         }

@@ -97,6 +97,8 @@ async fn errors_have_the_codes_that_clients_act_on() {
         ("CREATE TABLE t AS SELECT 1", SqlState::READ_ONLY_SQL_TRANSACTION),
         ("INSERT INTO events SELECT * FROM events", SqlState::READ_ONLY_SQL_TRANSACTION),
         ("COPY events TO '/tmp/x'", SqlState::READ_ONLY_SQL_TRANSACTION),
+        ("SELECT count(*) FROM events WHERE time > to_timestamp(event_id)", SqlState::DATA_EXCEPTION),
+        ("SELECT to_char(time, 'YYYY Month') FROM events", SqlState::SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION),
         ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'", SqlState::READ_ONLY_SQL_TRANSACTION),
     ];
     for (sql, expected) in cases {

@@ -37,7 +37,7 @@ pub(in crate::push) struct Kafka {
     config: ClientConfig,
     tokens: Option<TokenSource>,
     /// Made with the first batch: who only reads the configuration connects to nobody.
-    client: Mutex<Option<Client>>,
+    client: Arc<Mutex<Option<Client>>>,
     complaint: Complaint,
 }
 
@@ -75,7 +75,7 @@ impl Kafka {
         let within = |error| format!("sinks.kafka.{}", chain(&error));
         let (mut config, tokens) = (configuration(brokers)?, login.tokens().map_err(within)?);
         login.tell(&mut config).map_err(within)?;
-        Ok(Self { topic, config, tokens, client: Mutex::default(), complaint: Complaint::default() })
+        Ok(Self { topic, config, tokens, client: Arc::default(), complaint: Complaint::default() })
     }
 
     pub(super) async fn deliver(&self, batch: &Batch) -> Result<(), Undelivered> {
@@ -109,15 +109,17 @@ impl Kafka {
 
     /// Nothing of a batch that failed is left on its way when it is sent again, and a client that is beyond help is made anew.
     async fn take_back(&self, client: Client) {
-        client.purge(PurgeConfig::default().queue().inflight());
-        let purged = tokio::task::spawn_blocking(move || {
+        let kept = Arc::clone(&self.client);
+        let taken_back = tokio::task::spawn_blocking(move || {
+            client.purge(PurgeConfig::default().queue().inflight());
             // What was taken back is reported like what was delivered.
-            let flushed = client.flush(DELIVERED_WITHIN);
-            flushed.is_ok() && client.client().fatal_error().is_none()
+            let is_clear = client.flush(DELIVERED_WITHIN).is_ok();
+            if !is_clear || client.client().fatal_error().is_some() {
+                let hopeless = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+                drop(hopeless);
+            }
         });
-        if !purged.await.unwrap_or(false) {
-            self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
+        taken_back.await.unwrap_or_default();
     }
 
     fn client(&self) -> Result<Client, KafkaError> {
