@@ -1,7 +1,7 @@
 //! The rows of several files as those of one: in the one order again where they are records, else one file after the other.
 //!
-//! Files are read side by side and never held: of each a few thousand rows are decoded at a time, and what is merged goes to the
-//! new file at once. So a merge costs the memory of what it writes, not of what it reads.
+//! Files are read side by side: of each a few thousand rows are decoded at a time, and what is merged goes to the new file at once.
+//! So a merge holds what it writes, and of each file a page of every column.
 
 use std::fs::File;
 use std::path::Path;

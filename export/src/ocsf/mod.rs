@@ -1,4 +1,5 @@
-//! OCSF 1.8.0, and earlier versions made of it. Each kind of event has a class; what a class has no attribute for goes under `unmapped.credwatch`.
+//! OCSF 1.8.0, and earlier versions made of it. Each kind of event has a class; what a class has no attribute for goes under
+//! `unmapped.credwatch`.
 //!
 //! Some classes demand what an event may not know (a user, a source). There stands `Unknown` with the type 0, which is
 //! OCSF's own way to say so. A test validates every kind against the compiled schema.

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 use super::statistic::columnar;
 
 const DAYS_OF_A_MONTH: f64 = 30.0;
-const NANOS_OF_A_DAY: f64 = 86_400e9;
+const MICROS_OF_A_DAY: f64 = 86_400e6;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct IntervalTimes {
@@ -58,18 +58,20 @@ impl ScalarUDFImpl for IntervalTimes {
 
 fn times(interval: IntervalMonthDayNano, number: f64) -> Result<IntervalMonthDayNano> {
     let months = f64::from(interval.months) * number;
-    let days = to_a_millionth(f64::from(interval.days) * number + months.fract() * DAYS_OF_A_MONTH);
+    let (days, days_of_months) = (f64::from(interval.days) * number, to_a_millionth(months.fract() * DAYS_OF_A_MONTH));
+    let rest = ((days.fract() + days_of_months.fract()) * MICROS_OF_A_DAY).round();
+    let whole = (rest / MICROS_OF_A_DAY).trunc();
     #[expect(clippy::cast_precision_loss, reason = "what is lost is far below the microsecond that it is rounded to")]
-    let micros = (interval.nanoseconds as f64 * number + days.fract() * NANOS_OF_A_DAY) / 1e3;
+    let micros = (interval.nanoseconds as f64 * number / 1e3).round() + rest - whole * MICROS_OF_A_DAY;
     let fits = |value: f64, most: f64| if value.abs() < most { Ok(value) } else { Err(too_long()) };
     Ok(IntervalMonthDayNano {
         months: fits(months.trunc(), f64::from(i32::MAX))? as i32,
-        days: fits(days.trunc(), f64::from(i32::MAX))? as i32,
-        nanoseconds: fits(micros.round(), 9.2e15)? as i64 * 1_000,
+        days: fits(days.trunc() + days_of_months.trunc() + whole, f64::from(i32::MAX))? as i32,
+        nanoseconds: fits(micros, 9.2e15)? as i64 * 1_000,
     })
 }
 
-/// A part of a day that only a float's last digits make is none.
+/// A part of a day of a month that only a float's last digits make is none.
 fn to_a_millionth(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
@@ -92,6 +94,8 @@ mod tests {
             (interval(0, 1, 0), 0.25, interval(0, 0, 6 * HOUR)),
             (interval(2, 3, 0), -1.0, interval(-2, -3, 0)),
             (interval(1, 0, 0), 1.9, interval(1, 27, 0)),
+            (interval(0, 1, 0), 0.123_456_789, interval(0, 0, 10_666_666_570_000)),
+            (interval(0, 1, 0), 0.999_999_999_999_999, interval(0, 1, 0)),
             (interval(0, 0, 1_000_000_000), 1_780_305_243.221_503, interval(0, 0, 1_780_305_243_221_503_000)),
         ] {
             assert_eq!(times(one, number).unwrap(), expected);

@@ -5,7 +5,7 @@
 //!
 //! The order is kept by the client library, which sends what failed again before what follows (idempotence). No message has a time
 //! of its own to expire at: after a minute the whole batch is given up, what is still on its way is taken back, and only then is
-//! the batch sent again.
+//! the batch sent again. What a broker already has in its hands cannot be taken back: one that stood still may write it later.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
