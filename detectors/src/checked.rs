@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use credwatch_query::{determinism, tenancy};
+use credwatch_schemas::event::FIELDS;
+use credwatch_schemas::records::column;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::Result;
 use sha2::{Digest, Sha256};
@@ -51,6 +53,11 @@ impl Statement<'_> {
         for (name, columns) in &self.tables {
             plain.register_table(name, Arc::new(EmptyTable::new(Arc::clone(columns))))?;
         }
+        if let Some(looks_at) = &self.definition.looks_at {
+            let events = plain.read_table(Arc::new(EmptyTable::new(whole_event())))?;
+            let when = events.parse_sql_expr(&looks_at.when)?;
+            determinism::check(events.filter(when)?.logical_plan()).map_err(|error| refused(&error))?;
+        }
         let plan = bind::plan(&plain.state(), &self.definition.claims, self.values).await?;
         determinism::check(&plan).map_err(|error| refused(&error))?;
         match self.definition.scope {
@@ -61,9 +68,17 @@ impl Statement<'_> {
 
     fn fingerprint(&self) -> [u8; 32] {
         let types: Vec<_> = self.values.iter().map(|(name, value)| (name, kind(value))).collect();
-        let decides = (self.definition.scope, &self.definition.claims, types, &self.tables);
+        let Definition { scope, claims, looks_at, .. } = self.definition;
+        let decides = (scope, claims, looks_at, types, &self.tables);
         Sha256::digest(format!("{decides:?}")).into()
     }
+}
+
+/// Every column that a detector may see of an event.
+fn whole_event() -> SchemaRef {
+    let fields = FIELDS.iter().map(|field| Field::new(field.name, field.shape.arrow(), true));
+    let hash = Field::new(column::CONTENT_HASH, DataType::Int64, true);
+    Arc::new(Schema::new(fields.chain([hash]).collect::<Vec<_>>()))
 }
 
 /// Two values of one kind become literals of one type.

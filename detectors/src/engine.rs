@@ -26,6 +26,7 @@ use crate::metrics::{self, Phase};
 use crate::outcomes::Covered;
 use crate::recording;
 use crate::registry::Registry;
+use crate::remembered::Remembered;
 use crate::standing::{Heard, Standing};
 use crate::view::View;
 
@@ -35,7 +36,7 @@ pub(crate) const LATENESS: i64 = 15 * MINUTE;
 /// Attempts of one tick against other writers.
 const MOST_ATTEMPTS: u32 = 30;
 
-/// Remembers what is recorded, the findings that stand and the intervals that are covered.
+/// Remembers what is recorded, the findings that stand, the intervals that are covered, and events that are looked at again.
 #[derive(Debug)]
 pub struct Engine {
     lake: Lake,
@@ -44,6 +45,7 @@ pub struct Engine {
     /// Which detectors it judges, in this order.
     paces: Vec<Pace>,
     known: Option<Arc<Known>>,
+    remembered: Arc<Remembered>,
     /// The version of `configuration` that holds every file of the registry.
     recorded: Option<i64>,
     standing: Standing,
@@ -90,6 +92,7 @@ impl Engine {
             lateness: LATENESS,
             paces: vec![Pace::Eager, Pace::Windowed],
             known: None,
+            remembered: Arc::default(),
             recorded: None,
             standing: Standing::default(),
             covered: Covered::default(),
@@ -130,7 +133,8 @@ impl Engine {
             if known.detectors(pace).next().is_none() {
                 return Ok(Tick { data_seq: snapshot.highest_seq(), ..Tick::default() });
             }
-            let taken = View::take(&self.lake, &snapshot, known, pace, self.lateness, now).await?;
+            let remembered = Arc::clone(&self.remembered);
+            let taken = View::take(&self.lake, &snapshot, known, remembered, pace, self.lateness, now).await?;
             let Some(view) = taken else { continue };
             self.standing.refresh(&view.context, &view.snapshot).await?;
             let begin = Instant::now();

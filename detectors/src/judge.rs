@@ -216,8 +216,8 @@ impl<'a> Judge<'a> {
             settings: configuration.settings(stretch.start),
             data: data_tables(configuration, definition, stretch.start)?,
         };
-        let (context, records) = (&self.view.context, &self.view.records);
-        let rows = plan::ask(context, records, &self.view.snapshot, &self.view.known.checked, &question).await;
+        let View { context, records, snapshot, known, remembered, .. } = self.view;
+        let rows = plan::ask(context, records, snapshot, &known.checked, remembered, &question).await;
         let rows = rows.map_err(|error| sentence(&error))?;
         let stamp = Stamp { definition, version: &rules.version, data_seq: records.data_seq, now: self.now };
         let mut claims = claim::findings(stamp, &rows).map_err(|error| error.to_string())?;

@@ -29,6 +29,7 @@ mod plan;
 pub mod reconcile;
 mod recording;
 pub mod registry;
+mod remembered;
 mod rows_of;
 mod shared;
 pub mod standing;

@@ -14,6 +14,7 @@ pub fn page(definition: &Definition) -> String {
         text.push_str(&section(title, prose.trim()));
     }
     text.push_str(&section("What it must be able to see", &needs(definition)));
+    text.push_str(&section("Which events it looks at", &looks_at(definition)));
     text.push_str(&section("Parameters", &parameters(definition)));
     text.push_str(&section("How it decides", &format!("```sql\n{}\n```", definition.claims.trim())));
     text.push_str(&section("Stories", &stories(definition)));
@@ -54,6 +55,13 @@ fn facts(definition: &Definition) -> String {
 fn needs(definition: &Definition) -> String {
     let line = |need: &crate::definition::Need| format!("- {} where `{}`", need.columns.join(", "), need.when.trim());
     definition.needs.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn looks_at(definition: &Definition) -> String {
+    let line = |looks_at: &crate::definition::LooksAt| {
+        format!("Only {} of those with\n\n```sql\n{}\n```", looks_at.columns.join(", "), looks_at.when.trim())
+    };
+    definition.looks_at.as_ref().map(line).unwrap_or_default()
 }
 
 fn parameters(definition: &Definition) -> String {

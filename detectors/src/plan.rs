@@ -23,6 +23,7 @@ use crate::configuration::Setting;
 use crate::data_file::DataTable;
 use crate::definition::{Definition, Judged, Scope, Span};
 use crate::dirty::Dirty;
+use crate::remembered::Remembered;
 use crate::rows_of::{Records, dirty_table, memory_table, only_dirty, org_is_one_of};
 use crate::shared;
 use crate::store::{Store, parts_of};
@@ -61,9 +62,10 @@ pub(crate) async fn ask(
     records: &Records,
     snapshot: &LakeSnapshot,
     checked: &Checked,
+    remembered: &Remembered,
     question: &Question<'_>,
 ) -> Result<Vec<RecordBatch>> {
-    let tables = tables(context, records, snapshot, question)?;
+    let tables = tables(context, records, snapshot, remembered, question).await?;
     let columns = tables.iter().map(|(name, table)| (name.clone(), table.schema())).collect();
     checked.check(&Statement { definition: question.definition, values: &bindings(question), tables: columns }).await?;
     let mut names: Vec<String> = tables.keys().cloned().collect();
@@ -108,16 +110,18 @@ fn bindings(question: &Question<'_>) -> BTreeMap<String, Bound> {
 
 type Tables = BTreeMap<String, Arc<dyn TableProvider>>;
 
-fn tables(
+async fn tables(
     context: &SessionContext,
     records: &Records,
     snapshot: &LakeSnapshot,
+    remembered: &Remembered,
     question: &Question<'_>,
 ) -> Result<Tables> {
     let (definition, dirty) = (question.definition, question.dirty);
     let mut tables = Tables::new();
     let last = [last_event(definition, question.until), question.events_to].into_iter().flatten().min();
-    let events = records.events(context, dirty, reach(definition), last)?;
+    let looks_at = definition.looks_at.as_ref();
+    let events = records.events(context, remembered, looks_at, dirty, reach(definition), last).await?;
     tables.insert("events".to_owned(), events.into_view());
     tables.insert("dirty".to_owned(), dirty_table(dirty)?);
     for (name, store) in stores(definition) {

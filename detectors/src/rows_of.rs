@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 use credwatch_schemas::event::{FIELDS, timestamp};
 use credwatch_schemas::records::{Disposition, column};
 use credwatch_schemas::time::Micros;
@@ -14,8 +15,10 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 
+use crate::definition::LooksAt;
 use crate::dirty::Dirty;
 use crate::news::News;
+use crate::remembered::Remembered;
 
 /// The accepted rows of one snapshot.
 #[derive(Debug, Clone)]
@@ -64,36 +67,75 @@ impl Records {
         context.read_table(Arc::clone(&self.provider))?.filter(holds)
     }
 
-    /// What a detector may see of the rows of dirty grains: the event's own columns and `content_hash`.
-    pub(crate) fn events(
+    /// What a detector may see of the rows of dirty grains: the event's own columns and `content_hash`, and of these what it
+    /// looks at.
+    pub(crate) async fn events(
         &self,
         context: &SessionContext,
+        remembered: &Remembered,
+        looks_at: Option<&LooksAt>,
         dirty: &Dirty,
         reach: i64,
         to: Option<Micros>,
     ) -> Result<DataFrame> {
         let from = dirty.earliest().map(|from| from.plus(reach.saturating_neg()));
-        let mut rows = self.in_files(context, 0, Between { from, to })?;
+        let between = Between { from, to };
+        let held = match (looks_at, from) {
+            (Some(looks_at), Some(from)) => remembered.rows(context, self, looks_at, from).await?,
+            _ => None,
+        };
+        let mut rows = match (held, looks_at) {
+            (Some(held), _) => happened(context.read_table(held)?, between)?,
+            (None, Some(looks_at)) => self.looked_at(context, looks_at, 0, between)?,
+            (None, None) => self.in_files(context, 0, between)?.select(visible())?,
+        };
         if let Some(orgs) = dirty.orgs().filter(|orgs| orgs.len() <= MOST_NAMED_ORGS) {
             rows = rows.filter(org_is_one_of(&orgs))?;
         }
-        let visible = FIELDS.iter().map(|field| col(field.name)).chain([col(column::CONTENT_HASH)]);
-        let rows = rows.select(visible.collect::<Vec<_>>())?;
         only_dirty(context, rows, dirty, Some(reach))
+    }
+
+    /// The columns and rows that `looks_at` means, of those whose `seq` lies above `after`.
+    pub(crate) fn looked_at(
+        &self,
+        context: &SessionContext,
+        looks_at: &LooksAt,
+        after: i64,
+        between: Between,
+    ) -> Result<DataFrame> {
+        let rows = self.in_files(context, after, between)?;
+        let when = rows.parse_sql_expr(&looks_at.when)?;
+        rows.filter(when)?.select(looks_at.columns.iter().map(col).collect::<Vec<_>>())
     }
 }
 
 impl News {
     fn after(&self, context: &SessionContext, after: i64, between: Between) -> Result<DataFrame> {
-        let mut holds = col(column::SEQ).gt(lit(after));
-        if let Some(from) = between.from {
-            holds = holds.and(col(column::TIME).gt_eq(instant(from)));
-        }
-        if let Some(to) = between.to {
-            holds = holds.and(col(column::TIME).lt_eq(instant(to)));
-        }
-        context.read_table(Arc::clone(&self.rows))?.filter(holds)
+        let rows = context.read_table(Arc::clone(&self.rows))?.filter(col(column::SEQ).gt(lit(after)))?;
+        happened(rows, between)
     }
+}
+
+fn visible() -> Vec<Expr> {
+    FIELDS.iter().map(|field| col(field.name)).chain([col(column::CONTENT_HASH)]).collect()
+}
+
+fn happened(rows: DataFrame, between: Between) -> Result<DataFrame> {
+    let rows = match between.from {
+        Some(from) => rows.filter(col(column::TIME).gt_eq(instant(from)))?,
+        None => rows,
+    };
+    match between.to {
+        Some(to) => rows.filter(col(column::TIME).lt_eq(instant(to))),
+        None => Ok(rows),
+    }
+}
+
+/// The rows of a batch that happened at `from` or later.
+pub(crate) fn since(rows: &RecordBatch, from: Micros) -> Result<RecordBatch> {
+    let times = rows[column::TIME].as_primitive::<TimestampMicrosecondType>();
+    let late: BooleanArray = times.iter().map(|time| time.map(|time| time >= from.0)).collect();
+    Ok(filter_record_batch(rows, &late)?)
 }
 
 /// Rows whose grain is dirty, and whose time lies at most `reach` before what is judged there (`None`: any time).

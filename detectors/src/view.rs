@@ -21,6 +21,7 @@ use crate::known::{Files, Known, Pace};
 use crate::metrics::{self, Phase};
 use crate::news;
 use crate::plan;
+use crate::remembered::Remembered;
 use crate::rows_of::{Between, Records};
 use crate::store::{Advanced, Store, advance};
 
@@ -35,6 +36,7 @@ pub(crate) struct View {
     pub(crate) snapshot: LakeSnapshot,
     pub(crate) records: Records,
     pub(crate) known: Arc<Known>,
+    pub(crate) remembered: Arc<Remembered>,
     pub(crate) pace: Pace,
     pub(crate) watermark: Option<Micros>,
     /// Time of the last event or clock; `None` in an empty lake.
@@ -52,6 +54,7 @@ impl View {
         lake: &Lake,
         before: &LakeSnapshot,
         known: Arc<Known>,
+        remembered: Arc<Remembered>,
         pace: Pace,
         lateness: i64,
         now: Micros,
@@ -71,7 +74,7 @@ impl View {
         let last_time = last_time(&context, &records, before).await?;
         let watermark = before.watermark(lateness);
         metrics::took(pace, Phase::Stores, begin.elapsed());
-        Ok(Some(Self { context, snapshot, records, known, pace, watermark, last_time, stores, broken }))
+        Ok(Some(Self { context, snapshot, records, known, remembered, pace, watermark, last_time, stores, broken }))
     }
 
     /// The detectors that are judged over it.

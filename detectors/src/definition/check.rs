@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use credwatch_schemas::event::{FIELDS, Shape, field};
+use credwatch_schemas::records::column;
 
 use super::{Definition, Dependence, Judged, Scope, Span, section};
 
@@ -32,6 +33,7 @@ pub(super) fn check(definition: &Definition) -> Checked {
     time(definition)?;
     subject(definition)?;
     needs(definition)?;
+    looks_at(definition)?;
     parameters(definition)?;
     tables(definition)?;
     stores(definition)?;
@@ -93,6 +95,24 @@ fn needs(definition: &Definition) -> Checked {
         }
     }
     Ok(())
+}
+
+/// What places an event in time and in its grain is always seen.
+fn looks_at(definition: &Definition) -> Checked {
+    let Some(looks_at) = &definition.looks_at else { return Ok(()) };
+    if let Some(column) = looks_at.columns.iter().find(|name| field(name).is_none() && *name != column::CONTENT_HASH) {
+        return Err(format!("looks_at: the event has no column \"{column}\""));
+    }
+    if let Some((place, column)) =
+        looks_at.columns.iter().enumerate().find(|(place, name)| looks_at.columns[..*place].contains(name))
+    {
+        return Err(format!("looks_at: \"{column}\" stands twice, again at place {}", place + 1));
+    }
+    let needed = [column::ORG_ID, column::TIME].into_iter().chain(definition.grain());
+    match needed.into_iter().find(|name| !looks_at.columns.iter().any(|column| column == name)) {
+        Some(column) => Err(format!("looks_at: columns must hold {column}")),
+        None => Ok(()),
+    }
 }
 
 fn parameters(definition: &Definition) -> Checked {

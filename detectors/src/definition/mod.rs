@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use section::{Section, Statistical};
 pub use span::Span;
-pub use store::{Aggregate, Ledger, Merge, Rollup};
+pub use store::{Aggregate, Ledger, LooksAt, Merge, Rollup};
 pub use story::{Expected, Story, StoryEvent};
 pub use template::Template;
 
@@ -44,6 +44,9 @@ pub struct Definition {
     /// What must be filled for the detector to see, per source.
     #[serde(default)]
     pub needs: Vec<Need>,
+    /// The events that `claims` reads; without it, all with all their columns.
+    #[serde(default)]
+    pub looks_at: Option<LooksAt>,
     #[serde(default)]
     pub parameters: BTreeMap<String, Parameter>,
     /// Names the duration parameter that says for how long a new org is only learnt.
@@ -295,6 +298,13 @@ next_step: n
             ("id: first-host", "id: other-host", "id"),
             ("judged: eager", "judged: hourly", "judged"),
             ("judged: eager", "judged: {every: 0s}", "judged"),
+            (
+                "judged: eager",
+                "judged: eager\nlooks_at: {when: 'true', columns: [org_id]}",
+                "looks_at: columns must hold time",
+            ),
+            ("judged: eager", "judged: eager\nlooks_at: {when: 'true', columns: [org_id, time, host]}", "\"host\""),
+            ("judged: eager", "judged: eager\nlooks_at: {when: 'true', columns: [org_id, time, time]}", "twice"),
             ("dependence: org", "dependence: {series: [agent_id]}", "dependence"),
             ("value: 7d", "value: 7", "parameters.warm_up"),
             ("keys: [org_id, dest_host]", "keys: [dest_host]", "ledgers.hosts"),

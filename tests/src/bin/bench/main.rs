@@ -4,6 +4,8 @@
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench ends by panicking and talks on stdout")]
 
 mod chance;
+mod crowd;
+mod hostile;
 mod idle;
 mod judging;
 mod latency;
@@ -22,9 +24,13 @@ use std::process::Command;
 use credwatch_tests::broker::{Broker, Listeners};
 
 use page::Measured;
+use stored::Large;
 
 const EVENTS: u64 = 5_000_000;
-const PARTS: [&str; 8] = ["reading", "latency", "judging", "weekly", "chance", "pulling", "questions", "idle"];
+const PARTS: [&str; 10] =
+    ["reading", "latency", "judging", "weekly", "chance", "pulling", "questions", "crowd", "hostile", "idle"];
+/// They read one lake.
+const OF_LARGE: [&str; 4] = ["pulling", "questions", "crowd", "hostile"];
 
 #[tokio::main]
 async fn main() {
@@ -33,8 +39,13 @@ async fn main() {
     let asked: Vec<String> = arguments.collect();
     let unknown = asked.iter().find(|part| !PARTS.contains(&part.as_str()));
     assert_eq!(unknown, None, "the parts are {PARTS:?}");
+    let mut large = None;
     for part in PARTS.into_iter().filter(|part| asked.is_empty() || asked.iter().any(|one| one == part)) {
-        let text = measure(part, events).await;
+        let text = match (part, &large) {
+            (part, None) if OF_LARGE.contains(&part) => of_large(part, large.insert(Large::of(events * 2).await)).await,
+            (part, Some(large)) if OF_LARGE.contains(&part) => of_large(part, large).await,
+            _ => measure(part, events).await,
+        };
         println!("{text}");
         page::record(
             &head(),
@@ -50,9 +61,16 @@ async fn measure(part: &str, events: u64) -> String {
         "judging" => judging::measure(events).await,
         "weekly" => weekly::measure(events * 2),
         "chance" => chance::measure(),
-        "pulling" => pulling::measure(events * 2),
-        "questions" => questions::measure(events * 2).await,
         _ => idle::measure(&Broker::start(Listeners::Plain)).await,
+    }
+}
+
+async fn of_large(part: &str, large: &Large) -> String {
+    match part {
+        "pulling" => pulling::measure(large),
+        "questions" => questions::measure(large).await,
+        "crowd" => crowd::measure(large),
+        _ => hostile::measure(large),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a process has used, as Linux tells it.
 
-use std::fs::read_to_string;
+use std::fs::{read_to_string, write};
 
 /// CPU seconds until now, user and system.
 pub(crate) fn cpu_of(process: &str) -> f64 {
@@ -10,6 +10,11 @@ pub(crate) fn cpu_of(process: &str) -> f64 {
 /// The most memory that it ever held, in MiB.
 pub(crate) fn peak_of(process: &str) -> f64 {
     memory(process, "VmHWM:").expect("a process on Linux")
+}
+
+/// From now on its peak begins anew.
+pub(crate) fn forget_peak(process: &str) {
+    write(format!("/proc/{process}/clear_refs"), "5").expect("a process of ours on Linux");
 }
 
 /// The memory that it holds, in MiB.

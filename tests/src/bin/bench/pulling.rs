@@ -7,9 +7,8 @@ use credwatch_tests::program::Program;
 
 use crate::process::{cpu_of, peak_of, resident};
 use crate::server::Server;
-use crate::stored::Fleet;
+use crate::stored::Large;
 
-const FLEET: Fleet = Fleet { orgs: 1_000, agents: 5 };
 /// A walk ends after so long, wherever it is.
 const LONGEST: Duration = Duration::from_secs(60);
 const LIMIT: usize = 1_000;
@@ -25,15 +24,13 @@ struct Walked {
     held: f64,
 }
 
-pub(crate) fn measure(events: u64) -> String {
-    let program = Program::fresh();
-    let stored = FLEET.store(&program, events);
-    let org = an_org_of(&program);
+pub(crate) fn measure(large: &Large) -> String {
+    let Large { program, events, orgs } = large;
+    let org = an_org_of(program);
     let mut section = format!(
-        "## Pulling\n\nPages of {LIMIT} rows from the beginning, of {stored} events of {} orgs; each walk with a server of its own, for at most {} s. \
+        "## Pulling\n\nPages of {LIMIT} rows from the beginning, of {events} events of {orgs} orgs; each walk with a server of its own, for at most {} s. \
          CPU is the server's.\n\n| walk | rows | rows/s | rows a CPU second | first page, ms | memory at the end, MiB |\n\
          | --- | ---: | ---: | ---: | ---: | ---: |\n",
-        FLEET.orgs,
         LONGEST.as_secs()
     );
     let mut rates = Vec::new();
@@ -42,7 +39,7 @@ pub(crate) fn measure(events: u64) -> String {
         ("everything, ocsf", "&format=ocsf".to_owned()),
         ("one org, canonical", format!("&org={org}")),
     ] {
-        let walked = walk(&program, &words);
+        let walked = walk(program, &words);
         let (rows, per_core) = (walked.rows as f64, walked.rows as f64 / walked.cpu);
         let row = format!(
             "| {name} | {} | {:.0} | {per_core:.0} | {:.0} | {:.0} |\n",

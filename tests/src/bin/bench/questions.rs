@@ -11,9 +11,8 @@ use credwatch_tests::program::Program;
 use serde_json::{Map, Value, json};
 
 use crate::server::Server;
-use crate::stored::Fleet;
+use crate::stored::Large;
 
-const FLEET: Fleet = Fleet { orgs: 1_000, agents: 5 };
 const RUNS: usize = 5;
 const FROM: &str = "2026-06-15 00:00:00";
 const TO: &str = "2026-06-22 00:00:00";
@@ -67,19 +66,17 @@ const QUESTIONS: [(&str, &str); 12] = [
     ),
 ];
 
-pub(crate) async fn measure(events: u64) -> String {
-    let program = Program::fresh();
-    let stored = FLEET.store(&program, events);
-    let questions = questions(&program);
-    let ours = ours(&program, &questions);
-    let files = files(&program).await;
+pub(crate) async fn measure(large: &Large) -> String {
+    let Large { program, events, orgs } = large;
+    let questions = questions(program);
+    let ours = ours(program, &questions);
+    let files = files(program).await;
     let [duckdb, chdb] = ["duckdb", "chdb"].map(|engine| theirs(engine, &files, &questions));
     let mut section = format!(
-        "## Questions\n\n{} questions over {stored} events of {} orgs in {} files, the middle of {RUNS} runs: `POST /v1/sql` of a running server, and \
+        "## Questions\n\n{} questions over {events} events of {orgs} orgs in {} files, the middle of {RUNS} runs: `POST /v1/sql` of a running server, and \
          DuckDB and chDB over the same files with two threads.\n\n| question | credwatch, ms | DuckDB, ms | chDB, ms | ours / the better |\n\
          | --- | ---: | ---: | ---: | ---: |\n",
         questions.len(),
-        FLEET.orgs,
         files.len()
     );
     let mut ratios = Vec::new();

@@ -25,6 +25,19 @@ impl<'a> Server<'a> {
         Self::listening(program, &["serve", "--roles", "api", "--listen", "127.0.0.1:0"], &[])
     }
 
+    /// The same for clients of Postgres too, and its port for them.
+    pub(crate) fn of_postgres(program: &'a Program) -> (Self, String) {
+        let anywhere = "127.0.0.1:0";
+        let roles = ["serve", "--roles", "api", "--listen", anywhere, "--listen-postgres", anywhere];
+        let server = Self::listening(program, &roles, &[]);
+        let port = until("it says where clients of Postgres find it", PATIENCE, || {
+            let words = server.words();
+            let line = words.lines().find(|line| line.contains("clients of Postgres on"))?;
+            line.rsplit(':').next().map(str::to_owned)
+        });
+        (server, port)
+    }
+
     /// Starts it and waits until it listens; what `settings` adds are environment variables of the configuration.
     pub(crate) fn start(program: &'a Program, broker: &Broker, topic: &str, settings: &[(&str, &str)]) -> Self {
         let brokers = broker.address();

@@ -5,6 +5,8 @@ use std::fs::{File, remove_file};
 use std::io::{BufWriter, Write};
 use std::time::Instant;
 
+use credwatch_lake::{Access, Compacted, Lake};
+use credwatch_schemas::time::DAY;
 use credwatch_simulate::{Plan, Simulation};
 use credwatch_tests::program::Program;
 
@@ -16,6 +18,29 @@ pub(crate) struct Fleet {
     pub(crate) orgs: u32,
     /// Of an org.
     pub(crate) agents: u32,
+}
+
+/// A lake that several parts only read.
+#[derive(Debug)]
+pub(crate) struct Large {
+    pub(crate) program: Program,
+    pub(crate) events: u64,
+    pub(crate) orgs: u32,
+}
+
+impl Large {
+    const FLEET: Fleet = Fleet { orgs: 1_000, agents: 5 };
+
+    /// With its files merged, as a server does it by the hour.
+    pub(crate) async fn of(events: u64) -> Self {
+        let program = Program::fresh();
+        let events = Self::FLEET.store(&program, events);
+        let lake = Lake::open(program.lake().to_str().expect("a path in UTF-8"), Access::Write).await.expect("a lake");
+        let (begin, later) = (Instant::now(), Plan::default().start().plus(1_000 * DAY));
+        while let Compacted::Done { .. } = lake.compact(later).await.expect("merging") {}
+        println!("merged in {:.0} s", begin.elapsed().as_secs_f64());
+        Self { program, events, orgs: Self::FLEET.orgs }
+    }
 }
 
 impl Fleet {
