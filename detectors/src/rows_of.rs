@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use credwatch_schemas::event::{FIELDS, timestamp};
 use credwatch_schemas::records::{Disposition, column};
 use credwatch_schemas::time::Micros;
@@ -129,13 +128,6 @@ fn happened(rows: DataFrame, between: Between) -> Result<DataFrame> {
         Some(to) => rows.filter(col(column::TIME).lt_eq(instant(to))),
         None => Ok(rows),
     }
-}
-
-/// The rows of a batch that happened at `from` or later.
-pub(crate) fn since(rows: &RecordBatch, from: Micros) -> Result<RecordBatch> {
-    let times = rows[column::TIME].as_primitive::<TimestampMicrosecondType>();
-    let late: BooleanArray = times.iter().map(|time| time.map(|time| time >= from.0)).collect();
-    Ok(filter_record_batch(rows, &late)?)
 }
 
 /// Rows whose grain is dirty, and whose time lies at most `reach` before what is judged there (`None`: any time).

@@ -3,6 +3,7 @@
 
 A statement speaks of the table `events` and of `{from}` and `{to}`, two times."""
 import json
+import os
 import statistics
 import sys
 import time
@@ -25,9 +26,11 @@ def chdb(files):
     from chdb import session
 
     opened = session.Session()
-    names = ",".join(files)
+    # Braces are understood behind a folder alone.
+    folder = os.path.commonpath([os.path.dirname(name) for name in files])
+    names = ",".join(os.path.relpath(name, folder) for name in files)
     opened.query("CREATE DATABASE lake ENGINE = Atomic")
-    opened.query(f"CREATE VIEW lake.events AS SELECT * FROM file('{{{names}}}', Parquet)")
+    opened.query(f"CREATE VIEW lake.events AS SELECT * FROM file('{folder}/{{{names}}}', Parquet)")
 
     def ask(statement):
         statement = statement.replace("FROM events", "FROM lake.events")

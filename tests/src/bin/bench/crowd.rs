@@ -25,7 +25,7 @@ pub(crate) fn measure(large: &Large) -> String {
     let keys: Vec<String> = (0..KEYS).map(|number| key(program, number)).collect();
     let cpu = cpu_of(server.id());
     let crowd: Vec<Child> = keys.iter().map(|key| start(program, &port, key)).collect();
-    crowd.into_iter().for_each(|client| assert_answered(client));
+    crowd.into_iter().for_each(assert_answered);
     let (cpu, peak) = (cpu_of(server.id()) - cpu, peak_of(server.id()));
     server.stop();
     let took = took(program);
