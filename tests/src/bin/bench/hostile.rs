@@ -142,12 +142,12 @@ impl Neighbour {
 fn run(address: &str, sql: &str) -> String {
     let id = format!("hostile-{:x}", rand::random::<u64>());
     let asked = ureq::post(&format!("{address}/v1/sql")).config().http_status_as_error(false).build();
-    let mut answer = match asked.send_json(json!({"sql": sql, "format": "ndjson", "query_id": id})) {
-        Ok(answer) => answer,
-        // A body that is too long is refused before it has come, and this client does not listen while it sends.
-        Err(ureq::Error::Io(error)) => return format!("refused while it was being sent ({error})"),
-        Err(error) => panic!("no answer: {error}"),
-    };
+    let sent = asked.send_json(json!({"sql": sql, "format": "ndjson", "query_id": id}));
+    // A body that is too long is refused before it has come, and this client does not listen while it sends.
+    if let Err(ureq::Error::Io(error)) = &sent {
+        return format!("refused while it was being sent ({error})");
+    }
+    let mut answer = sent.expect("an answer");
     if answer.status() != 200 {
         let problem: Value = answer.body_mut().read_json().expect("a problem");
         return format!("{}: {}", answer.status().as_u16(), shortened(problem["detail"].as_str().expect("a sentence")));
