@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use credwatch_query::{determinism, tenancy};
-use credwatch_schemas::event::FIELDS;
-use credwatch_schemas::records::column;
+use credwatch_schemas::event::field;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::Result;
 use sha2::{Digest, Sha256};
@@ -18,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::bind::{self, Bound};
 use crate::definition::{Definition, Scope};
 use crate::plan::{context, refused};
+use crate::rows_of::visible;
 
 /// Nothing runs where a statement is only checked.
 const CHECK_BYTES: usize = 1 << 20;
@@ -74,11 +74,9 @@ impl Statement<'_> {
     }
 }
 
-/// Every column that a detector may see of an event.
 fn whole_event() -> SchemaRef {
-    let fields = FIELDS.iter().map(|field| Field::new(field.name, field.shape.arrow(), true));
-    let hash = Field::new(column::CONTENT_HASH, DataType::Int64, true);
-    Arc::new(Schema::new(fields.chain([hash]).collect::<Vec<_>>()))
+    let shape = |name: &str| field(name).map_or(DataType::Int64, |field| field.shape.arrow());
+    Arc::new(Schema::new(visible().map(|name| Field::new(name, shape(name), true)).collect::<Vec<_>>()))
 }
 
 /// Two values of one kind become literals of one type.
@@ -86,5 +84,30 @@ fn kind(value: &Bound) -> String {
     match value {
         Bound::Value(value) => format!("{:?}", discriminant(value)),
         Bound::Time(time) => format!("time, {}", time.is_some()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn refusal(when: &str) -> Option<String> {
+        let looks_at = format!("judged: eager\nlooks_at: {{when: \"{when}\", columns: [org_id, time]}}");
+        let text = crate::definition::tests::SMALL.replace("judged: eager", &looks_at);
+        let definition = Definition::parse("first-host", &text.replace("FROM hosts", "FROM events")).unwrap();
+        let text = Field::new("dest_host", DataType::Utf8, true);
+        let columns = Schema::new(vec![Field::new("org_id", DataType::Utf8, true), text]);
+        let tables = BTreeMap::from([("events".to_owned(), Arc::new(columns))]);
+        let statement = Statement { definition: &definition, values: &BTreeMap::new(), tables };
+        Checked::default().check(&statement).await.err().map(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn what_is_looked_at_is_decided_by_the_event_alone() {
+        assert_eq!(refusal("status IN (401, 403) AND content_hash IS NOT NULL").await, None);
+        for (when, named) in [("random() < 0.5", "random"), ("seq > 5", "seq"), ("no_column = 1", "no_column")] {
+            let said = refusal(when).await.unwrap_or_default();
+            assert!(said.contains(named), "{when}: {said}");
+        }
     }
 }

@@ -79,19 +79,31 @@ impl Records {
     ) -> Result<DataFrame> {
         let from = dirty.earliest().map(|from| from.plus(reach.saturating_neg()));
         let between = Between { from, to };
-        let held = match (looks_at, from) {
-            (Some(looks_at), Some(from)) => remembered.rows(context, self, looks_at, from).await?,
-            _ => None,
-        };
-        let mut rows = match (held, looks_at) {
-            (Some(held), _) => happened(context.read_table(held)?, between)?,
-            (None, Some(looks_at)) => self.looked_at(context, looks_at, 0, between)?,
-            (None, None) => self.in_files(context, 0, between)?.select(visible())?,
+        let mut rows = match looks_at {
+            Some(looks_at) => self.held_or_read(context, remembered, looks_at, between).await?,
+            None => self.in_files(context, 0, between)?.select(visible().map(col).collect::<Vec<_>>())?,
         };
         if let Some(orgs) = dirty.orgs().filter(|orgs| orgs.len() <= MOST_NAMED_ORGS) {
             rows = rows.filter(org_is_one_of(&orgs))?;
         }
         only_dirty(context, rows, dirty, Some(reach))
+    }
+
+    async fn held_or_read(
+        &self,
+        context: &SessionContext,
+        remembered: &Remembered,
+        looks_at: &LooksAt,
+        between: Between,
+    ) -> Result<DataFrame> {
+        let held = match between.from {
+            Some(from) => remembered.rows(context, self, looks_at, from).await?,
+            None => None,
+        };
+        match held {
+            Some(held) => happened(context.read_table(held)?, between),
+            None => self.looked_at(context, looks_at, 0, between),
+        }
     }
 
     /// The columns and rows that `looks_at` means, of those whose `seq` lies above `after`.
@@ -115,8 +127,9 @@ impl News {
     }
 }
 
-fn visible() -> Vec<Expr> {
-    FIELDS.iter().map(|field| col(field.name)).chain([col(column::CONTENT_HASH)]).collect()
+/// Every column that a detector may see of an event.
+pub(crate) fn visible() -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().map(|field| field.name).chain([column::CONTENT_HASH])
 }
 
 fn happened(rows: DataFrame, between: Between) -> Result<DataFrame> {

@@ -4,6 +4,7 @@
 //! passed. What the SQL itself may say is checked on its plan (`plan.rs`). `docs/detectors/FORMAT.md` explains the keys.
 
 pub(crate) mod check;
+mod looks_at;
 mod section;
 mod span;
 mod store;
@@ -18,9 +19,10 @@ use serde::{Deserialize, Deserializer, de};
 use serde_yaml_ng::Value;
 use thiserror::Error;
 
+pub use looks_at::LooksAt;
 pub use section::{Section, Statistical};
 pub use span::Span;
-pub use store::{Aggregate, Ledger, LooksAt, Merge, Rollup};
+pub use store::{Aggregate, Ledger, Merge, Rollup};
 pub use story::{Expected, Story, StoryEvent};
 pub use template::Template;
 

@@ -1,8 +1,6 @@
 //! Declarations of what is kept incrementally: ledgers (the first time of something, never forgotten) and rollups
 //! (counts per interval). Both are GROUP BYs whose aggregates merge, so that order of arrival never matters.
 //!
-//! And what is not kept but looked at: the rows and columns of the table `events` that a detector sees.
-//!
 //! Equal declarations share one table of the lake: its name is a hash of the declaration's normal form.
 
 use std::collections::BTreeMap;
@@ -11,14 +9,6 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::Span;
-
-/// The events that matter to a detector, and what of them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LooksAt {
-    pub when: String,
-    pub columns: Vec<String>,
-}
 
 /// The first event of each combination of keys.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

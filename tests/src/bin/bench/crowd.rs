@@ -13,6 +13,8 @@ use crate::stored::Large;
 const KEYS: usize = 20;
 const CONNECTIONS_OF_A_KEY: usize = 10;
 const SECONDS: u32 = 30;
+/// What the names of pgbench's logs begin with.
+const LOGS: &str = "crowd";
 
 pub(crate) fn measure(large: &Large) -> String {
     let Large { program, events, .. } = large;
@@ -69,8 +71,6 @@ fn assert_answered(client: Child) {
     let is_well = ended.status.success() && said.contains("failed transactions: 0 ");
     assert!(is_well, "{said}\n{}", String::from_utf8_lossy(&ended.stderr));
 }
-
-const LOGS: &str = "crowd";
 
 /// Milliseconds of each statement, ascending: the third word of each line of pgbench's logs is its microseconds.
 fn took(program: &Program) -> Vec<f64> {
