@@ -13,12 +13,14 @@ use arrow::compute::filter_record_batch;
 use arrow::error::ArrowError;
 use credwatch_schemas::batch::ValidBatch;
 use credwatch_schemas::position::{Partition, Progress};
+use credwatch_schemas::reject::{NEXT_OFFSET, Reason};
 use credwatch_schemas::time::Micros;
 
 use crate::binding::Binding;
-use crate::columns::Columns;
+use crate::columns::{Columns, Place, Reject};
 use crate::decode::Decoder;
 use crate::raw_record::RawRecord;
+use crate::rejection::Known;
 
 /// When a batch is due: whichever comes first. Batches are cut between records, never inside one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,17 @@ impl Accumulator {
         let end = base.map_or(start, |base| base.max(start));
         let reading = Reading { base, end, rule: clock, clock: None, has_clock_to_commit: false, rows: Vec::new() };
         self.readings.insert(partition.clone(), reading);
+    }
+
+    /// What lies between the table's position and the start of a partition that was just begun can be read by nobody any
+    /// more: one row says so, and stands where the first of it would.
+    pub fn tell_lost(&mut self, partition: &Partition, now: Micros) {
+        let Some(reading) = self.readings.get_mut(partition) else { return };
+        let Some(lost) = reading.passed_over() else { return };
+        let row = self.columns.rows();
+        push_lost(&mut self.columns, partition, &lost, now);
+        reading.add_rows(row..self.columns.rows());
+        self.oldest = Some(self.oldest.map_or(now, |oldest| oldest.min(now)));
     }
 
     /// One record becomes one row, or one a value of its list. Offsets may have gaps. A record below the partition's
@@ -190,6 +203,12 @@ impl Reading {
         self.base == Some(self.end) && !self.has_clock_to_commit
     }
 
+    /// Offsets between the table's position and the start, before anything was read.
+    fn passed_over(&self) -> Option<Range<i64>> {
+        let base = self.base.filter(|base| self.rows.is_empty() && *base < self.end)?;
+        Some(base..self.end)
+    }
+
     /// Consecutive rows are one range, so that there are few.
     fn add_rows(&mut self, rows: Range<usize>) {
         match self.rows.last_mut() {
@@ -216,6 +235,23 @@ impl Reading {
         self.rows.clear();
         Some(progress)
     }
+}
+
+/// A run of records that Kafka deleted before they were read, as one row.
+fn push_lost(columns: &mut Columns, partition: &Partition, lost: &Range<i64>, now: Micros) {
+    let (first, next) = (lost.start, lost.end);
+    let detail =
+        format!("Kafka deleted offsets {first} to {} before they were read: its retention is too short", next - 1);
+    let reject = Reject {
+        arrival: now,
+        content_hash: None,
+        reason: Reason::DeletedUnread,
+        detail: &detail,
+        raw: None,
+        known: &Known::default(),
+        attributes: &[(NEXT_OFFSET.into(), next.to_string().into())],
+    };
+    columns.push_reject(Place { partition, offset: first, index: 0 }, &reject);
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A row touches only the columns that it fills: a column that lags behind is filled up with nulls when it is next
 //! written to, or when the rows are taken. Most events set a third of the fields.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -43,6 +44,7 @@ pub(crate) struct Reject<'a> {
     pub(crate) detail: &'a str,
     pub(crate) raw: Option<&'a [u8]>,
     pub(crate) known: &'a Known,
+    pub(crate) attributes: &'a [(Cow<'a, str>, Cow<'a, str>)],
 }
 
 #[derive(Debug)]
@@ -103,10 +105,14 @@ impl Columns {
         for (index, value) in draft.values() {
             self.bytes += self.fields[*index].append(self.rows, value);
         }
-        if let (Column::Map(map), false) = (&mut self.fields[ATTRIBUTES], draft.attributes().is_empty()) {
-            self.bytes += map.append(self.rows, draft.attributes());
-        }
+        self.append_attributes(draft.attributes());
         self.rows += 1;
+    }
+
+    fn append_attributes(&mut self, attributes: &[(Cow<'_, str>, Cow<'_, str>)]) {
+        if let (Column::Map(map), false) = (&mut self.fields[ATTRIBUTES], attributes.is_empty()) {
+            self.bytes += map.append(self.rows, attributes);
+        }
     }
 
     /// Its day is that of its arrival: its time may be anything.
@@ -125,6 +131,7 @@ impl Columns {
         if let Some(time) = time {
             self.bytes += self.fields[TIME].append(self.rows, &Value::Time(*time));
         }
+        self.append_attributes(reject.attributes);
         self.rows += 1;
     }
 
@@ -485,6 +492,7 @@ mod tests {
             detail: "it has no kind",
             raw: Some(b"{}"),
             known: &known,
+            attributes: &[],
         };
         columns.push_reject(place(&partition), &reject);
         let rows = columns.take().unwrap();

@@ -293,7 +293,8 @@ impl<'a> Reading<'a, '_> {
         self.decide(&mut known);
         let place = self.next_place();
         let (arrival, raw) = (self.record.arrival, stored.bytes.as_deref());
-        self.columns.push_reject(place, &Reject { arrival, content_hash, reason, detail: &detail, raw, known: &known });
+        let reject = Reject { arrival, content_hash, reason, detail: &detail, raw, known: &known, attributes: &[] };
+        self.columns.push_reject(place, &reject);
     }
 
     /// What the binding says of a record that nobody could read.

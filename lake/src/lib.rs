@@ -19,6 +19,7 @@ mod data_file;
 mod error;
 pub mod fail_point;
 mod file_statistics;
+mod folder_stamp;
 mod footers;
 mod identity;
 mod lake;

@@ -4,7 +4,8 @@
 //! and its conflict checker are never asked. After any error the file of that version is read back: a lost answer may
 //! have been a success, and its bytes (each commit carries an id of its own) say whose success it was.
 //!
-//! Reading is incremental: a refresh opens the next version's file, which is mostly absent. The whole log is read, from
+//! Reading is incremental: a refresh opens the next version's file, which is mostly absent; where nothing has come or gone
+//! in the log's folder, nothing is opened. The whole log is read, from
 //! its last checkpoint on, at opening and whenever there is a checkpoint newer than what was known: clean-up may have
 //! removed entries in between, and a process that slept may have "created" one of them again.
 //!
@@ -28,6 +29,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Deserialize;
 
 use crate::error::{BoxError, Doing, LakeError};
+use crate::folder_stamp::FolderStamp;
 use crate::state::State;
 use crate::synced_folder::sync_folder;
 use crate::table_name::TableName;
@@ -60,6 +62,11 @@ impl Log {
             Some(checkpoint) if checkpoint > known.version => self.read_whole().await,
             Some(_) | None => Ok(Some(state)),
         }
+    }
+
+    /// The log's folder, where it has been still for long enough to tell whether it stays so.
+    pub(crate) fn stamp(&self) -> Option<FolderStamp> {
+        FolderStamp::of(&self.folder.join(LOG_FOLDER)).ok().flatten()
     }
 
     async fn read_whole(&self) -> Result<Option<Arc<State>>, LakeError> {

@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::data_file::DataFile;
 use crate::error::{BoxError, Doing, LakeError};
+use crate::folder_stamp::FolderStamp;
 use crate::footers::Footers;
 use crate::log::{Log, Written};
 use crate::properties;
@@ -35,7 +36,15 @@ pub(crate) struct Table {
     pub(crate) log: Log,
     pub(crate) footers: Footers,
     pub(crate) turns: Turns,
-    state: Mutex<Arc<State>>,
+    held: Mutex<Held>,
+}
+
+/// The newest state that was read.
+#[derive(Debug)]
+struct Held {
+    state: Arc<State>,
+    /// The log's folder as it was before the state was read: while it stays so, the state is the newest.
+    as_of: Option<FolderStamp>,
 }
 
 /// What one commit adds, removes and sets.
@@ -78,7 +87,8 @@ impl Table {
         properties::check_format(&name, state.property(properties::FORMAT))?;
         let schema = schema_of(&name, &state)?;
         let (footers, turns) = (Footers::of(&name), Turns::of(&folder));
-        Ok(Some(Self { name, folder, schema, log, footers, turns, state: Mutex::new(state) }))
+        let held = Mutex::new(Held { state, as_of: None });
+        Ok(Some(Self { name, folder, schema, log, footers, turns, held }))
     }
 
     /// Opens the table, or creates it when it is not there. Two processes may do so at once.
@@ -101,13 +111,17 @@ impl Table {
 
     /// The newest state, cheap when nothing changed.
     pub(crate) async fn refresh(&self) -> Result<Arc<State>, LakeError> {
-        let mut held = self.state.lock().await;
-        let before = held.metadata.clone();
-        let state = self.log.read(Some(&*held)).await?.ok_or_else(|| LakeError::NoTable(self.name.clone()))?;
-        if state.metadata != before {
+        let mut held = self.held.lock().await;
+        let as_of = self.log.stamp();
+        if as_of.is_some() && as_of == held.as_of {
+            return Ok(Arc::clone(&held.state));
+        }
+        let read = self.log.read(Some(&held.state)).await?;
+        let state = read.ok_or_else(|| LakeError::NoTable(self.name.clone()))?;
+        if state.metadata != held.state.metadata {
             properties::check_format(&self.name, state.property(properties::FORMAT))?;
         }
-        *held = Arc::clone(&state);
+        *held = Held { state: Arc::clone(&state), as_of };
         Ok(state)
     }
 
@@ -135,7 +149,7 @@ impl Table {
     async fn look_closer(&self, version: u64, edit: &Edit) -> Result<Landed, LakeError> {
         let state = self.log.read(None).await?.ok_or_else(|| LakeError::NoTable(self.name.clone()))?;
         let landed = edit.is_in(&state);
-        *self.state.lock().await = state;
+        *self.held.lock().await = Held { state, as_of: None };
         Ok(if landed { Landed::Done(version) } else { Landed::Overtaken })
     }
 }

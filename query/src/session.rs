@@ -5,30 +5,29 @@ use std::sync::Arc;
 use credwatch_lake::LakeSnapshot;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
-use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use tokio::time::{Instant, timeout_at};
 
-use crate::catalogue;
 use crate::error::QueryError;
-use crate::functions::functions;
 use crate::ground::{self, Ground};
-use crate::information::{CATALOG, INFORMATION_SCHEMA, SCHEMA, information_schema};
+use crate::information::{CATALOG, INFORMATION_SCHEMA, InformationSchema, SCHEMA};
 use crate::limits::Limits;
 use crate::params::{self, Params};
 use crate::postgres::Postgres;
+use crate::public_schema::PublicSchema;
 use crate::scope::{Books, TenantScope};
 use crate::statement::{self, Setting, Words};
 use crate::stream::QueryStream;
-use crate::tables::{self, EVENTS, TableInfo, Whole};
+use crate::tables::{self, TableInfo, Whole};
+use crate::template;
 
 /// Runs statements against one snapshot for one scope. Statements that run at the same time share its memory limit; a
 /// session per request keeps them apart, and costs little.
@@ -41,7 +40,7 @@ pub struct Session {
 /// Everything that a statement is planned with.
 struct Desk {
     context: SessionContext,
-    tables: Vec<TableInfo>,
+    tables: Arc<[TableInfo]>,
     scope: TenantScope,
     limits: Limits,
     words: Words,
@@ -97,7 +96,11 @@ impl Session {
         postgres: Option<&Postgres>,
     ) -> Result<Self, QueryError> {
         let words = if postgres.is_some() { Words::Postgres } else { Words::Own };
-        let opened = context(&limits, postgres).and_then(|context| {
+        let opened = runtime(&limits).and_then(|runtime| {
+            let context = match postgres {
+                None => template::context(runtime),
+                Some(_) => Postgres::context(runtime)?,
+            };
             let tables = fill(&context, whole, (&scope, books), words)?;
             postgres.map_or(Ok(()), |postgres| postgres.knows(&tables, &context))?;
             Ok((context, tables))
@@ -199,38 +202,12 @@ impl Desk {
 /// The rows to come, and the plan that makes them.
 type Started = (SendableRecordBatchStream, Option<Arc<dyn ExecutionPlan>>);
 
-/// Functions whose one call makes as much as its argument says, outside of what the memory limit counts, and already
-/// while a statement is planned.
-const ENDLESS: [&str; 9] = [
-    "array_repeat",
-    "list_repeat",
-    "array_resize",
-    "list_resize",
-    "repeat",
-    "lpad",
-    "rpad",
-    "range",
-    "generate_series",
-];
-
 /// No spilling: what does not fit is an error, and nothing of a tenant lies around on disk.
-fn context(limits: &Limits, postgres: Option<&Postgres>) -> Result<SessionContext, DataFusionError> {
-    let runtime = RuntimeEnvBuilder::new()
+fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+    RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
-        .build_arc()?;
-    let config = SessionConfig::new().with_information_schema(false).with_default_catalog_and_schema(CATALOG, SCHEMA);
-    let context = match postgres {
-        None => SessionContext::new_with_config_rt(config, runtime),
-        Some(_) => Postgres::context(config, runtime)?,
-    };
-    for function in functions() {
-        function.register(&context);
-    }
-    for name in ENDLESS {
-        context.deregister_udf(name);
-    }
-    Ok(context)
+        .build_arc()
 }
 
 fn fill(
@@ -238,24 +215,13 @@ fn fill(
     whole: Whole,
     (scope, books): (&TenantScope, Books),
     words: Words,
-) -> Result<Vec<TableInfo>, DataFusionError> {
-    let mut infos = Vec::new();
-    let mut add = |name: String, table: Arc<dyn TableProvider>| {
-        infos.push(TableInfo { name: name.clone(), schema: table.schema() });
-        context.register_table(name, table).map(drop)
-    };
-    let mut has_events = false;
-    for (name, table) in tables::scoped(context, whole, scope, books)? {
-        has_events |= name == EVENTS;
-        add(name, table)?;
-    }
-    for view in catalogue::views().iter().filter(|_| has_events) {
-        add(view.name.to_owned(), view.over(context)?)?;
-    }
-    infos.sort_by(|one, other| one.name.cmp(&other.name));
+) -> Result<Arc<[TableInfo]>, DataFusionError> {
+    let tables = PublicSchema::new(tables::scoped(whole, scope, books)?);
+    let infos: Arc<[TableInfo]> = tables.infos()?.into();
     let catalog = context.catalog(CATALOG);
     let catalog = catalog.ok_or_else(|| DataFusionError::Internal("the session has no catalog".to_owned()))?;
-    catalog.register_schema(INFORMATION_SCHEMA, information_schema(&infos, words)?)?;
+    catalog.register_schema(SCHEMA, Arc::new(tables))?;
+    catalog.register_schema(INFORMATION_SCHEMA, Arc::new(InformationSchema::new(Arc::clone(&infos), words)))?;
     Ok(infos)
 }
 

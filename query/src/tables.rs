@@ -8,9 +8,8 @@ use credwatch_schemas::records::{Disposition, column};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::error::Result;
-use datafusion::functions_aggregate::expr_fn::max;
-use datafusion::logical_expr::{Expr, JoinType};
-use datafusion::prelude::{SessionContext, col, lit};
+use datafusion::logical_expr::Expr;
+use datafusion::prelude::{col, lit};
 
 use crate::information::is_view;
 use crate::scope::{Books, TenantScope};
@@ -18,8 +17,7 @@ use crate::scoped_table::ScopedTable;
 
 const RECORDS: &str = "records";
 pub(crate) const EVENTS: &str = "events";
-const FINDINGS: &str = "findings";
-pub(crate) const FINDINGS_CURRENT: &str = "findings_current";
+pub(crate) const FINDINGS: &str = "findings";
 const KEYS: &str = "keys";
 const GRANTS: &str = "access_grants";
 const AUDIT: &str = "audit";
@@ -74,7 +72,7 @@ fn name_of(table: &TableName) -> String {
 }
 
 /// The tables as the scope sees them. A table without `org_id` belongs to nobody but the operator.
-pub(crate) fn scoped(context: &SessionContext, whole: Whole, scope: &TenantScope, books: Books) -> Result<Scoped> {
+pub(crate) fn scoped(whole: Whole, scope: &TenantScope, books: Books) -> Result<Scoped> {
     let mut tables = Scoped::new();
     for (name, table) in whole {
         let seen = match name.as_str() {
@@ -87,10 +85,6 @@ pub(crate) fn scoped(context: &SessionContext, whole: Whole, scope: &TenantScope
             _ => seen(&table, scope, None, |_| true)?,
         };
         tables.extend(seen.map(|seen| (name, seen)));
-    }
-    if let Some(findings) = tables.get(FINDINGS) {
-        let current = last_revisions(context, Arc::clone(findings))?;
-        tables.insert(FINDINGS_CURRENT.to_owned(), current);
     }
     Ok(tables)
 }
@@ -123,15 +117,3 @@ fn seen(
     let guarded = !scope.is_operator();
     Ok(Some(Arc::new(ScopedTable::new(Arc::clone(table), condition, guarded, is_visible)?)))
 }
-
-/// One row for each finding: its last revision. Which one that is shows in two narrow columns; only its row is read whole.
-fn last_revisions(context: &SessionContext, findings: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
-    let all = context.read_table(Arc::clone(&findings))?;
-    let last =
-        all.aggregate(vec![col("finding_id")], vec![max(col(column::SEQ)).alias(LAST)])?.select(vec![col(LAST)])?;
-    let rows = context.read_table(findings)?;
-    Ok(rows.join(last, JoinType::LeftSemi, &[column::SEQ], &[LAST], None)?.into_view())
-}
-
-/// A name that no table has.
-const LAST: &str = "__last_seq";

@@ -1,4 +1,4 @@
-//! Why a record did not become an event. The list is closed: dashboards and alerts may name its members.
+//! Why a record, or a run of them, did not become an event. The list is closed: dashboards and alerts may name its members.
 
 use std::fmt;
 
@@ -47,7 +47,13 @@ reasons! {
     UnknownShape = "unknown_shape",
     /// The adapter recognised the record and could not read it.
     AdapterFailed = "adapter_failed",
+    /// Kafka deleted a run of records before they were read: one row stands for all of them, from its offset up to the
+    /// attribute [`NEXT_OFFSET`].
+    DeletedUnread = "deleted_unread",
 }
+
+/// The attribute of a row for [`Reason::DeletedUnread`] that says how far it reaches: the first offset behind it.
+pub const NEXT_OFFSET: &str = "next_offset";
 
 impl fmt::Display for Reason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -82,6 +82,10 @@ pub struct Coverage {
     pub rejects: Option<i64>,
     /// Rejects without a time that came in this week; null likewise.
     pub rejects_undated: Option<i64>,
+    /// Offsets that Kafka deleted before anybody read them, found out in this week. Whose records they were nobody knows, so
+    /// every org is told of all.
+    #[serde(default)]
+    pub lost: i64,
     /// By org and source: all that were ever heard before the end of the week, also those that said nothing in it.
     pub sources: Vec<Source>,
     pub detectors: Vec<Detector>,

@@ -44,6 +44,14 @@ impl Broker {
         until("a topic is gone", PATIENCE, || (self.partitions(name) == 0).then_some(()));
     }
 
+    /// Deletes what lies below `offset` in partition 0, as retention does.
+    pub async fn delete_records_below(&self, name: &str, offset: i64) {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(name, 0, Offset::Offset(offset)).expect("an offset");
+        let deleted = self.admin().delete_records(&offsets, &AdminOptions::new()).await.expect("asking for deletion");
+        deleted.elements().first().expect("an answer for one partition").error().expect("deleting records");
+    }
+
     /// Lets the topic have `partitions` partitions.
     pub async fn grow_topic(&self, name: &str, partitions: i32) {
         let count = usize::try_from(partitions).expect("a positive count");

@@ -33,6 +33,7 @@ impl Sheet {
             ("events", Some(content.coverage.events)),
             ("rejects", content.coverage.rejects),
             ("rejects_undated", content.coverage.rejects_undated),
+            ("lost", Some(content.coverage.lost)),
             ("agents", Some(content.calls.agents)),
             ("hosts", Some(content.calls.hosts)),
             ("findings_digest", Some(content.findings.digest)),

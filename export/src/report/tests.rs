@@ -143,6 +143,9 @@ fn silence_is_not_called_health_where_somebody_could_not_see() {
     report.content.ended = true;
     assert!(markdown(&report).contains("### name\n\nNothing, and the detector has judged the whole week."));
     assert!(html(&report).contains("Nothing, and nobody knows whether it ran."));
+    report.content.coverage.lost = 30;
+    let lost = "Kafka deleted 30 records before they were read";
+    assert!(markdown(&report).contains(lost) && html(&report).contains(lost));
     report.content.coverage.events = 0;
     assert!(markdown(&report).contains("### name\n\nThere was no event to judge."));
     assert!(!markdown(&report).contains("Nothing, "));

@@ -83,10 +83,19 @@ pub(super) fn verdict(report: &WeeklyReport) -> String {
             format!("{}; {blind} of {} detectors could not see or judge everything.", stands(found), detectors.len())
         }
     };
+    let lost = lost(&content.coverage).map(|lost| [" ", &lost].concat()).unwrap_or_default();
     match content.ended {
-        true => said,
-        false => format!("{said} More of this week may still be imported."),
+        true => [said, lost].concat(),
+        false => format!("{said}{lost} More of this week may still be imported."),
     }
+}
+
+/// What nobody will ever see.
+fn lost(coverage: &Coverage) -> Option<String> {
+    let lost = Some(coverage.lost).filter(|lost| *lost > 0)?;
+    Some(format!(
+        "Kafka deleted {lost} records before they were read, of whichever org: what stood in them is not observable."
+    ))
 }
 
 fn stands(found: i64) -> String {

@@ -232,3 +232,31 @@ fn a_list_is_never_cut() {
     push_at(&mut accumulator, &partition(0), 0, &format!("[{0},{0},7]", event(NOW)));
     assert_eq!(offsets(&accumulator.take().unwrap()), [0, 0, 0]);
 }
+
+#[test]
+fn a_run_of_records_that_nobody_can_read_any_more_is_one_row_that_says_so() {
+    let mut accumulator = Accumulator::new(Cut::default());
+    accumulator.begin(&partition(0), Some(7), 9, ClockRule::Moves);
+    accumulator.tell_lost(&partition(0), NOW);
+    accumulator.tell_lost(&partition(0), NOW);
+    push(&mut accumulator, &partition(0), 9);
+    let batch = accumulator.take().unwrap();
+    assert_eq!(batch.progress(), [step(0, Some(7), 10, Some(NOW))]);
+    assert_eq!(offsets(&batch), [7, 9]);
+    let text = |name: &str| batch.rows()[name].as_string::<i32>().value(0).to_owned();
+    assert_eq!((text("disposition"), text("reason")), ("rejected".into(), "deleted_unread".into()));
+    assert!(text("detail").contains("offsets 7 to 8"), "{}", text("detail"));
+}
+
+#[test]
+fn what_is_lost_waits_for_a_batch_as_a_record_does_and_goes_with_its_partition() {
+    let mut accumulator = Accumulator::new(Cut::default());
+    accumulator.begin(&partition(0), Some(7), 9, ClockRule::Moves);
+    accumulator.tell_lost(&partition(0), NOW);
+    assert!(!accumulator.is_due(NOW) && accumulator.is_due(NOW.plus(MINUTE)));
+    accumulator.forget(&partition(0));
+    assert!(accumulator.take().is_none());
+    accumulator.begin(&partition(0), Some(7), 7, ClockRule::Moves);
+    accumulator.tell_lost(&partition(0), NOW);
+    assert!(accumulator.is_empty(), "nothing is lost where reading goes on");
+}

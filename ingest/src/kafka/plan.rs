@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use super::client::Notes;
 use super::config::Start;
 use super::error::{Doing, KafkaError, chain};
-use super::{metrics, topic_ids};
+use super::topic_ids;
 use crate::accumulate::{Accumulator, ClockRule, Cut};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -76,7 +76,6 @@ impl Planner<'_> {
                 }
             };
             let start = place(&partition, base, low, high)?;
-            metrics::skipped(start - base);
             plan.beginnings.push(Beginning { partition, base, start });
         }
         Ok(plan)

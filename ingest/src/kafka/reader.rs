@@ -23,7 +23,7 @@ use super::config::Start;
 use super::error::{Doing, KafkaError, chain};
 use super::idle::IdleClock;
 use super::plan::{Plan, Planner};
-use super::{KafkaSource, probe};
+use super::{KafkaSource, metrics, probe};
 use crate::accumulate::{Accumulator, ClockRule};
 use crate::binding::Binding;
 use crate::raw_record::RawRecord;
@@ -199,6 +199,8 @@ impl<'a> Reader<'a> {
             let offset = Offset::Offset(start);
             list.add_partition_offset(&partition.topic, partition.partition, offset).doing("assign partitions")?;
             self.accumulator.begin(&partition, Some(beginning.base), start, ClockRule::Moves);
+            self.accumulator.tell_lost(&partition, now());
+            metrics::skipped(start - beginning.base);
             let held = self.held.entry(partition.topic.clone()).or_insert_with(|| Held {
                 id: partition.topic_id.clone(),
                 binding: binding_for(&self.source.bindings, &partition.topic),

@@ -6,37 +6,62 @@ mod postgres;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use credwatch_schemas::event::field;
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider};
+use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
 use datafusion::error::Result;
 
 use crate::catalogue;
 use crate::statement::Words;
-use crate::tables::{FINDINGS_CURRENT, TableInfo};
+use crate::tables::TableInfo;
 
 pub(crate) const CATALOG: &str = "credwatch";
 pub(crate) const SCHEMA: &str = "public";
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
-pub(crate) fn information_schema(tables: &[TableInfo], words: Words) -> Result<Arc<dyn SchemaProvider>> {
-    let schema = MemorySchemaProvider::new();
-    for (name, rows) in lists(tables, words)? {
-        schema.register_table(name.to_owned(), memory_table(rows)?)?;
-    }
-    Ok(Arc::new(schema))
+/// The lists are made when a statement names them: most name none.
+#[derive(Debug)]
+pub(crate) struct InformationSchema {
+    tables: Arc<[TableInfo]>,
+    words: Words,
 }
 
-fn lists(tables: &[TableInfo], words: Words) -> Result<Vec<(&'static str, RecordBatch)>> {
-    let columns = match words {
-        Words::Own => list_of_columns(tables)?,
-        Words::Postgres => postgres::list_of_columns(tables)?,
-    };
-    let keys = [("table_constraints", CONSTRAINTS), ("key_column_usage", USAGE)];
-    let keys = keys.map(|(name, columns)| (name, nothing(columns)));
-    let there = [("tables", list_of_tables(tables)?), ("columns", columns), ("schemata", list_of_schemas()?)];
-    Ok(there.into_iter().chain(keys).collect())
+impl InformationSchema {
+    pub(crate) fn new(tables: Arc<[TableInfo]>, words: Words) -> Self {
+        Self { tables, words }
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for InformationSchema {
+    fn table_names(&self) -> Vec<String> {
+        LISTS.map(str::to_owned).to_vec()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(rows) = list(name, &self.tables, self.words)? else { return Ok(None) };
+        Ok(Some(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?)))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        LISTS.contains(&name)
+    }
+}
+
+const LISTS: [&str; 5] = ["tables", "columns", "schemata", "table_constraints", "key_column_usage"];
+
+fn list(name: &str, tables: &[TableInfo], words: Words) -> Result<Option<RecordBatch>> {
+    Ok(Some(match name {
+        "tables" => list_of_tables(tables)?,
+        "columns" if words == Words::Own => list_of_columns(tables)?,
+        "columns" => postgres::list_of_columns(tables)?,
+        "schemata" => list_of_schemas()?,
+        "table_constraints" => nothing(CONSTRAINTS),
+        "key_column_usage" => nothing(USAGE),
+        _ => return Ok(None),
+    }))
 }
 
 /// No table has keys.
@@ -72,10 +97,6 @@ fn list_of_schemas() -> Result<RecordBatch> {
     ])?)
 }
 
-fn memory_table(rows: RecordBatch) -> Result<Arc<MemTable>> {
-    Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
-}
-
 fn list_of_tables(tables: &[TableInfo]) -> Result<RecordBatch> {
     let count = tables.len();
     Ok(RecordBatch::try_from_iter([
@@ -106,13 +127,14 @@ pub(crate) fn list_of_columns(tables: &[TableInfo]) -> Result<RecordBatch> {
 
 /// Names and columns of the tables here, as clients of Postgres find them.
 pub(crate) fn tables_of_information() -> Vec<TableInfo> {
-    let known = lists(&[], Words::Postgres).unwrap_or_default();
-    known.into_iter().map(|(name, rows)| TableInfo { name: name.to_owned(), schema: rows.schema() }).collect()
+    let known = |name: &str| list(name, &[], Words::Postgres).ok()?.map(|rows| rows.schema());
+    let info = |name: &str| known(name).map(|schema| TableInfo { name: name.to_owned(), schema });
+    LISTS.into_iter().filter_map(info).collect()
 }
 
 /// Whether it is put together from others.
 pub(crate) fn is_view(name: &str) -> bool {
-    name == FINDINGS_CURRENT || catalogue::views().iter().any(|view| view.name == name)
+    catalogue::views().iter().any(|view| view.name == name)
 }
 
 fn kind(name: &str) -> &'static str {
@@ -127,7 +149,6 @@ pub(crate) fn table_comment(name: &str) -> Option<String> {
         "duplicates" => "Repeats of events that are there already.",
         "records" => "Every record that was read: events, rejects and duplicates.",
         "findings" => "Every revision of every finding.",
-        FINDINGS_CURRENT => "The last revision of each finding.",
         "coverage" => "Which intervals each detector has judged, and how that ended.",
         "configuration" => "What judgements depended on besides events, and since when.",
         "audit" => "What people and programs did with credwatch itself.",

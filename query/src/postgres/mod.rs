@@ -14,18 +14,18 @@ mod words;
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::catalog::{MemoryCatalogProviderList, SchemaProvider};
+use datafusion::catalog::SchemaProvider;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
 use datafusion_pg_catalog::setup_pg_catalog;
 
-use crate::information::{CATALOG, SCHEMA};
+use crate::information::CATALOG;
 use crate::tables::TableInfo;
+use crate::template;
 use comments::WithComments;
 use functions::Asker;
 pub use functions::VERSION;
@@ -47,18 +47,17 @@ pub struct Postgres {
 static SAME_EVERYWHERE: LazyLock<Result<Arc<PgCatalogStaticTables>>> =
     LazyLock::new(|| PgCatalogStaticTables::try_new().map(Arc::new));
 
-/// A state with every function and type of Postgres, and no tables.
+/// A state with every function and type of Postgres and with ours, and no tables.
 static TEMPLATE: LazyLock<Result<SessionState>> = LazyLock::new(|| {
-    let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
-    let context = SessionContext::new_with_config(config);
+    let context = SessionContext::new_with_config(template::config());
     setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
-    Ok(context.state())
+    Ok(template::settled(context).state())
 });
 
 impl Postgres {
     /// For a connection of `user`; `setting` gives what it has set, by name.
     pub fn new(user: &str, setting: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Result<Self> {
-        let tables = Arc::clone(shared(&SAME_EVERYWHERE)?);
+        let tables = Arc::clone(template::shared(&SAME_EVERYWHERE)?);
         let known = Known::default();
         let provider = Arc::new(PgCatalogSchemaProvider::try_new(known.clone(), tables, EmptyContextProvider)?);
         let whole = Arc::new(WithEmptyTables::new(provider));
@@ -67,12 +66,8 @@ impl Postgres {
     }
 
     /// A context with Postgres' functions and types, and no tables yet.
-    pub(crate) fn context(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Result<SessionContext> {
-        let state = SessionStateBuilder::new_from_existing(shared(&TEMPLATE)?.clone())
-            .with_config(config)
-            .with_runtime_env(runtime)
-            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()));
-        Ok(SessionContext::new_with_state(state.build()))
+    pub(crate) fn context(runtime: Arc<RuntimeEnv>) -> Result<SessionContext> {
+        Ok(template::anew(template::shared(&TEMPLATE)?, runtime))
     }
 
     /// From here on the catalogue lists these tables.
@@ -85,8 +80,4 @@ impl Postgres {
         let catalog = catalog.ok_or_else(|| DataFusionError::Internal("the session has no catalog".to_owned()))?;
         catalog.register_schema(PG_CATALOG, Arc::clone(&self.catalogue)).map(drop)
     }
-}
-
-fn shared<T>(made: &'static LazyLock<Result<T>>) -> Result<&'static T> {
-    made.as_ref().map_err(|error| DataFusionError::Internal(error.to_string()))
 }

@@ -4,13 +4,14 @@
 
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use credwatch_schemas::ids::KeyId;
 use credwatch_schemas::time::Micros;
+use futures::StreamExt;
 
 use super::arrived::Arrived;
 use super::bearer::{Brought, Jwt, brought};
@@ -30,6 +31,8 @@ use crate::problem::{Code, Problem};
 /// A body must have come within this long, and be no larger.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 const LARGEST_BODY: usize = 256 * 1024;
+/// A larger one is heard out so far, and thrown away: most clients listen only once they have sent everything.
+const HEARD_OUT: usize = 16 << 20;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -139,8 +142,24 @@ pub(crate) async fn whole(request: Request) -> Result<Request, Problem> {
     let slow = || Problem::new(StatusCode::REQUEST_TIMEOUT, "slow_body", "the body did not come in time");
     let large =
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_body", "the body is larger than 256 KiB, or broke off");
-    let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, LARGEST_BODY)).await.map_err(|_| slow())?;
-    Ok(Request::from_parts(parts, Body::from(read.map_err(|_| large())?)))
+    let read = tokio::time::timeout(BODY_WITHIN, heard_out(body)).await.map_err(|_| slow())?;
+    Ok(Request::from_parts(parts, Body::from(read.ok_or_else(large)?)))
+}
+
+/// All of a body; none where it is too large or broke off.
+async fn heard_out(body: Body) -> Option<Vec<u8>> {
+    let (mut pieces, mut kept, mut bytes) = (body.into_data_stream(), Vec::new(), 0);
+    while bytes <= HEARD_OUT
+        && let Some(piece) = pieces.next().await
+    {
+        let piece = piece.ok()?;
+        bytes += piece.len();
+        match bytes <= LARGEST_BODY {
+            true => kept.extend_from_slice(&piece),
+            false => kept = Vec::new(),
+        }
+    }
+    (bytes <= LARGEST_BODY).then_some(kept)
 }
 
 pub(super) fn changed() -> Problem {

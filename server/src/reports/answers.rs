@@ -17,6 +17,7 @@ pub(super) const SPAN: &str = include_str!("sql/span.sql");
 pub(super) const SOURCES: &str = include_str!("sql/sources.sql");
 pub(super) const HOURS: &str = include_str!("sql/hours.sql");
 pub(super) const REJECTS: &str = include_str!("sql/rejects.sql");
+pub(super) const LOST: &str = include_str!("sql/lost.sql");
 pub(super) const SERIES: &str = include_str!("sql/series_of_both_weeks.sql");
 pub(super) const NEW_DESTINATIONS: &str = include_str!("sql/new_destinations.sql");
 pub(super) const CREDENTIALS: &str = include_str!("sql/credentials.sql");
@@ -68,6 +69,11 @@ pub(super) struct HourRow {
 pub(super) struct RejectsRow {
     pub(super) dated: i64,
     pub(super) undated: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LostRow {
+    pub(super) lost: i64,
 }
 
 /// Calls of this week and of the one before.

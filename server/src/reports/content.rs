@@ -31,6 +31,8 @@ pub(super) struct Known<'a> {
     pub(super) until: Micros,
     /// Whether all of the week is there.
     pub(super) ended: bool,
+    /// Records that were gone before they could be read, of whatever org.
+    pub(super) lost: i64,
 }
 
 /// `session` sees what its scope sees.
@@ -87,6 +89,7 @@ async fn covered(
         events: heard.events,
         rejects: rejects.as_ref().map(|row| row.dated),
         rejects_undated: rejects.as_ref().map(|row| row.undated),
+        lost: known.lost,
         sources: coverage::sources(sources, heard, bounds, known.until),
         detectors: coverage::detectors(known.detectors, known.outcomes, sources, &standing, scope),
     })

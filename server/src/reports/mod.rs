@@ -31,7 +31,7 @@ use credwatch_schemas::time::{MINUTE, Micros};
 use credwatch_schemas::weekly_report::{NAME, VERSION, WeeklyReport};
 use thiserror::Error;
 
-use answers::{Bounds, SpanRow};
+use answers::{Bounds, LostRow, SpanRow};
 use content::Known;
 use editions::{Edited, Editions};
 pub use editions::{EditionError, document};
@@ -95,7 +95,8 @@ impl Weekly<'_> {
         let detectors = detectors_in_force(self.snapshot, bounds.to.plus(-1)).await?;
         let outcomes = outcomes(self.snapshot).await?;
         let held = settings(self.snapshot).await?;
-        let known = Known { detectors: &detectors, outcomes: &outcomes, held: &held, until: self.until(span), ended };
+        let (until, lost) = (self.until(span), self.lost(bounds).await?);
+        let known = Known { detectors: &detectors, outcomes: &outcomes, held: &held, until, ended, lost };
         let draft = WeeklyReport {
             report: NAME.to_owned(),
             version: VERSION,
@@ -200,6 +201,13 @@ impl Weekly<'_> {
         let settings = settings_in_force(self.snapshot, time).await?;
         let zone = settings.into_iter().find(|one| one.org_id == org.as_str() && one.key == "time_zone");
         Ok(zone.and_then(|zone| zone.value.parse().ok()).unwrap_or(Tz::UTC))
+    }
+
+    /// A row that says so names no org, so that only the operator sees it; how many they are concerns everybody.
+    async fn lost(&self, bounds: Bounds) -> Result<i64, ReportError> {
+        let session = Session::open(self.snapshot, TenantScope::Operator, limits(Limits::default()))?;
+        let rows: Vec<LostRow> = answers::rows(&session, answers::LOST, bounds).await?;
+        Ok(rows.first().map_or(0, |row| row.lost))
     }
 
     async fn span(&self) -> Result<Span, ReportError> {

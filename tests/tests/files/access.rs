@@ -219,3 +219,16 @@ fn a_key_says_whose_rows_it_reaches_or_is_not_made() {
     assert!(unknown.stderr.contains("there is no key"), "{}", unknown.stderr);
     assert_eq!(program.ok(&["keys", "list"]), "");
 }
+
+#[test]
+fn a_statement_that_is_far_too_long_is_refused_in_a_sentence_and_not_by_a_broken_connection() {
+    let world = World::new();
+    let analyst = world.key(&["--role", "analyst", "--orgs", "org_a"]);
+    let file = world.program.folder().join("long.sql");
+    let numbers: Vec<String> = (0..1_000_000_u32).map(|number| (number * 7).to_string()).collect();
+    std::fs::write(&file, format!("SELECT count(*) FROM events WHERE seq IN ({})", numbers.join(",")))
+        .expect("writing a statement");
+    let ended = world.through(&analyst, &["sql", "-f", text(&file)]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("larger than 256 KiB"), "{}", ended.stderr);
+}

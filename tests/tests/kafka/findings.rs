@@ -11,7 +11,7 @@ use crate::Ingest;
 use crate::standing::{assert_same, judged_to_the_end};
 
 const SEED: u64 = 11;
-const EVENTS: u64 = 3_000;
+const EVENTS: u64 = 30_000;
 
 #[tokio::test]
 async fn kafka_gives_the_same_findings_on_every_way_and_after_a_kill() {

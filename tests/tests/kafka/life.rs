@@ -144,6 +144,32 @@ async fn a_topic_that_was_created_again_is_another_topic() {
 }
 
 #[tokio::test]
+async fn what_retention_deleted_before_it_was_read_stands_as_a_row() {
+    let (broker, program, topic) = (Broker::shared(), Program::fresh(), fresh_name("gone"));
+    broker.create_topic(&topic, 1).await;
+    let feed = broker.producer(&[]);
+    send_events(&feed, &topic, 1, 0..20);
+    let mut ingest = Ingest::start(&program, broker, &topic, "first", &[]);
+    ingest.until_it_is_at(&topic, 20).await;
+    ingest.stop();
+    send_events(&feed, &topic, 1, 20..60);
+    broker.delete_records_below(&topic, 50).await;
+    let mut ingest = Ingest::start(&program, broker, &topic, "second", &[]);
+    ingest.until_it_is_at(&topic, 60).await;
+    ingest.stop();
+    let rejects = program.rows(&["sql", "-c", "SELECT reason, kafka_offset, detail FROM rejects"]);
+    assert_eq!(rejects.len(), 1, "one row for a run of records: {rejects:?}");
+    assert_eq!((&rejects[0]["reason"], &rejects[0]["kafka_offset"]), (&json!("deleted_unread"), &json!(20)));
+    assert!(rejects[0]["detail"].as_str().is_some_and(|detail| detail.contains("offsets 20 to 49")), "{rejects:?}");
+    let lost = program.rows(&["sql", "-c", LOST]);
+    assert_eq!((&lost[0]["lost"], &lost[0]["events"]), (&json!(30), &json!(30)));
+}
+
+/// As the weekly report asks for it.
+const LOST: &str = "SELECT (SELECT sum(CAST(attributes['next_offset'] AS BIGINT) - kafka_offset) FROM rejects \
+     WHERE reason = 'deleted_unread') AS lost, (SELECT count(*) FROM events) AS events";
+
+#[tokio::test]
 async fn a_pattern_finds_topics_that_are_created_later() {
     let (broker, program, word) = (Broker::shared(), Program::fresh(), fresh_name("family"));
     let (first, second) = (format!("{word}-a"), format!("{word}-b"));
