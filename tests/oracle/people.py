@@ -57,6 +57,8 @@ class Web(http.server.BaseHTTPRequestHandler):
             return self.slack(said)
         if self.path == "/v2/enqueue":
             return self.pagerduty(said)
+        if self.path == "/v2/change/enqueue":
+            return self.change(said)
         if self.path == "/hook":
             Webhook(SECRET).verify(body, dict(self.headers.items()))
             keep("webhook", {"id": self.headers["webhook-id"], **said})
@@ -68,6 +70,13 @@ class Web(http.server.BaseHTTPRequestHandler):
             return self.say(400, "no_text")
         keep("slack", said)
         self.say(200, "ok")
+
+    def change(self, said):
+        if said.get("routing_key") != "0123456789abcdef0123456789abcdef":
+            return self.say(400, "invalid routing key")
+        assert "event_action" not in said and 0 < len(said["payload"]["summary"]) <= 1024
+        keep("pagerduty-change", said)
+        self.say(202, '{"status":"success"}')
 
     def pagerduty(self, said):
         if said.get("routing_key") != "0123456789abcdef0123456789abcdef":

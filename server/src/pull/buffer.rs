@@ -18,6 +18,8 @@ const MOST_BYTES: usize = 64 << 20;
 const MOST_SPANS: usize = 256;
 /// Numbers that one stretch covers at most, however few rows are among them.
 const WIDEST: i64 = 4 << 20;
+/// A stretch is meant to hold about so much: well below what reading it may take, so that it need not be read again.
+const GOOD_BYTES: i64 = 20 << 20;
 /// Stretches that are decoded at the same time.
 const READS_AT_ONCE: usize = 2;
 
@@ -103,17 +105,22 @@ impl Buffer {
     }
 }
 
-/// Wide enough for a full stretch if the next rows lie as thick as these, and four times as wide at most.
+/// Wide enough for a full stretch if the next rows lie as thick as these and are as large, and four times as wide at most.
 fn next_width(span: &Span) -> i64 {
     let (covered, rows) = (span.to - span.from, i64::try_from(span.seqs.len()).unwrap_or(MOST_ROWS));
-    let wanted = covered.saturating_mul(MOST_ROWS) / rows.max(1);
-    wanted.min(covered.saturating_mul(4)).clamp(MOST_ROWS, WIDEST)
+    let by_rows = covered.saturating_mul(MOST_ROWS) / rows.max(1);
+    let wanted = by_rows.min(covered.saturating_mul(4)).clamp(MOST_ROWS, WIDEST);
+    match i64::try_from(span.rows.get_array_memory_size()) {
+        Ok(bytes) if bytes >= GOOD_BYTES / 16 => wanted.min(covered.saturating_mul(GOOD_BYTES) / bytes).max(1),
+        // Of so few rows most is room that they do not use.
+        _ => wanted,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::RecordBatch;
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
     use arrow::datatypes::Schema;
     use credwatch_query::TenantScope;
     use credwatch_schemas::ids::OrgId;
@@ -165,5 +172,13 @@ mod tests {
         assert_eq!(next_width(&span(0, MOST_ROWS, 10)), 4 * MOST_ROWS);
         assert_eq!(next_width(&span(0, WIDEST, 0)), WIDEST);
         assert_eq!(next_width(&span(0, 5, 5)), MOST_ROWS, "a short one at the end says nothing");
+    }
+
+    #[test]
+    fn where_rows_are_large_the_next_stretch_is_narrower() {
+        let text = StringArray::from(vec!["x".repeat(10 << 10); 4_096]);
+        let rows = RecordBatch::try_from_iter([("path", Arc::new(text) as ArrayRef)]).unwrap();
+        let width = next_width(&Span { from: 0, to: MOST_ROWS, rows, seqs: (1..=4_096).collect() });
+        assert!((MOST_ROWS / 3..MOST_ROWS / 2).contains(&width), "{width}");
     }
 }

@@ -21,10 +21,11 @@ use datafusion::scalar::ScalarValue;
 use super::stream::{Filter, Stream};
 use crate::problem::Problem;
 
-/// Rows of one stretch.
-pub(crate) const MOST_ROWS: i64 = 8_192;
+/// Rows of one stretch. A file holds the rows of a day sorted by org, so that each stretch of it reads all of it: few wide
+/// ones read it few times.
+pub(crate) const MOST_ROWS: i64 = 16_384;
 
-const LIMITS: Limits = Limits { time: Duration::from_secs(30), memory_bytes: 256 << 20, rows: 10_000, bytes: 32 << 20 };
+const LIMITS: Limits = Limits { time: Duration::from_secs(30), memory_bytes: 256 << 20, rows: 20_000, bytes: 32 << 20 };
 
 /// Everything that decides which rows of a stream somebody sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,11 @@ impl View {
             }
             sql.push(')');
         }
-        sql.push_str(IN_ORDER);
+        sql.push_str(" ORDER BY seq");
+        // Between two numbers lie at most so many rows as numbers, and a sort without a limit is the cheaper one.
+        if to - from > MOST_ROWS {
+            write!(sql, " LIMIT {MOST_ROWS}").unwrap_or_default();
+        }
         (sql, params)
     }
 }
@@ -103,9 +108,6 @@ static EVENTS: LazyLock<String> = LazyLock::new(|| {
     let columns: Vec<&str> = lake.into_iter().chain(FIELDS.iter().map(|field| field.name)).collect();
     ["SELECT", &columns.join(", "), "FROM events WHERE seq > $1 AND seq <= $2"].join(" ")
 });
-
-/// So many as [`MOST_ROWS`] says.
-const IN_ORDER: &str = " ORDER BY seq LIMIT 8192";
 
 const FINDINGS: &str = "SELECT * FROM findings WHERE seq > $1 AND seq <= $2";
 
@@ -132,10 +134,16 @@ mod tests {
         let filter = Filter { kinds, ..Filter::default() };
         let view = View { stream: Stream::Events, scope: TenantScope::Operator, filter };
         let (sql, params) = view.statement(5, 9);
-        assert!(sql.ends_with("WHERE seq > $1 AND seq <= $2 AND kind IN ($3, $4) ORDER BY seq LIMIT 8192"), "{sql}");
-        assert!(IN_ORDER.ends_with(&MOST_ROWS.to_string()));
+        assert!(sql.ends_with("WHERE seq > $1 AND seq <= $2 AND kind IN ($3, $4) ORDER BY seq"), "{sql}");
         assert!(!sql.contains("OR ("));
         assert_eq!(params.len(), 4);
         assert!(params.contains(&ScalarValue::from(attack)));
+    }
+
+    #[test]
+    fn only_a_stretch_that_may_hold_more_rows_than_fit_is_cut() {
+        let view = View { stream: Stream::Events, scope: TenantScope::Operator, filter: Filter::default() };
+        assert!(view.statement(5, 5 + MOST_ROWS).0.ends_with("ORDER BY seq"));
+        assert!(view.statement(5, 6 + MOST_ROWS).0.ends_with("ORDER BY seq LIMIT 16384"));
     }
 }
