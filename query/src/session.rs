@@ -21,7 +21,7 @@ use crate::ground::{self, Ground};
 use crate::information::{CATALOG, INFORMATION_SCHEMA, InformationSchema, SCHEMA};
 use crate::limits::Limits;
 use crate::params::{self, Params};
-use crate::postgres::Postgres;
+use crate::postgres::{Acting, Postgres, planner};
 use crate::public_schema::PublicSchema;
 use crate::scope::{Books, TenantScope};
 use crate::statement::{self, Setting, Words};
@@ -44,6 +44,7 @@ struct Desk {
     scope: TenantScope,
     limits: Limits,
     words: Words,
+    acting: Acting,
 }
 
 /// What is known of a statement before it runs.
@@ -96,17 +97,18 @@ impl Session {
         postgres: Option<&Postgres>,
     ) -> Result<Self, QueryError> {
         let words = if postgres.is_some() { Words::Postgres } else { Words::Own };
+        let acting = Acting::default();
         let opened = runtime(&limits).and_then(|runtime| {
             let context = match postgres {
                 None => template::context(runtime),
                 Some(_) => Postgres::context(runtime)?,
             };
             let tables = fill(&context, whole, (&scope, books), words)?;
-            postgres.map_or(Ok(()), |postgres| postgres.knows(&tables, &context))?;
+            postgres.map_or(Ok(()), |postgres| postgres.knows(&tables, &context, &acting))?;
             Ok((context, tables))
         });
         let (context, tables) = opened.map_err(|error| QueryError::of_execution(&error, &limits))?;
-        let desk = Arc::new(Desk { context, tables, scope, limits, words });
+        let desk = Arc::new(Desk { context, tables, scope, limits, words, acting });
         Ok(Self { desk, ground: None })
     }
 
@@ -192,8 +194,10 @@ impl Desk {
             let rows = explained(&setting.state.optimize(&explain.plan).map_err(failed)?).map_err(failed)?;
             return Ok((rows, None));
         }
-        let physical = setting.state.create_physical_plan(&plan).await.map_err(failed)?;
+        let planner = planner(setting.state, &plan)?;
+        let physical = planner.create_physical_plan(&plan).await.map_err(failed)?;
         let physical = ground::yielding(physical).map_err(failed)?;
+        self.acting.begin();
         let rows = execute_stream(Arc::clone(&physical), self.context.task_ctx()).map_err(failed)?;
         Ok((rows, Some(physical)))
     }

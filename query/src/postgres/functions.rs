@@ -11,6 +11,7 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr_fn::SimpleScalarUDF;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, TypeSignature, Volatility, create_udf};
 
+use super::backends::Backends;
 use super::format_text;
 
 /// The version of Postgres that clients are told: they choose by it what they ask.
@@ -22,13 +23,18 @@ type Setting = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// Whom the functions answer.
 #[derive(Clone)]
 pub(super) struct Asker {
-    user: String,
+    pub(super) user: String,
     setting: Setting,
+    pub(super) backends: Arc<dyn Backends>,
 }
 
 impl Asker {
-    pub(super) fn new(user: &str, setting: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { user: user.to_owned(), setting: Arc::new(setting) }
+    pub(super) fn new(
+        user: &str,
+        setting: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        backends: Arc<dyn Backends>,
+    ) -> Self {
+        Self { user: user.to_owned(), setting: Arc::new(setting), backends }
     }
 }
 
@@ -45,6 +51,7 @@ pub(super) fn functions(asker: &Asker) -> Vec<ScalarUDF> {
     functions.extend([
         constant("version", text(&format!("PostgreSQL {VERSION} (credwatch)"))),
         constant("session_user", text(&asker.user)),
+        constant("pg_backend_pid", ScalarValue::Int32(Some(asker.backends.own()))),
         constant("pg_get_userbyid", text("credwatch")),
         // Types that are not Postgres' own have no OID here, and drivers know those that are.
         constant("to_regtype", ScalarValue::Int32(None)),

@@ -2,14 +2,19 @@
 //! to write what the engine writes otherwise.
 //!
 //! One [`Postgres`] lasts as long as its connection, because clients ask for a table's OID in one statement and use it in
-//! the next. It knows names, columns and comments of the session's own tables and nothing else.
+//! the next. It knows names, columns and comments of the session's own tables, the connections of whoever asks, and
+//! nothing else.
 
+mod acting;
+mod activity;
+mod backends;
 mod comments;
 mod format_text;
 mod functions;
 mod known;
 mod nothing_in_them;
 mod phrases;
+mod stopping;
 mod words;
 
 use std::sync::{Arc, LazyLock};
@@ -26,6 +31,9 @@ use datafusion_pg_catalog::setup_pg_catalog;
 use crate::information::CATALOG;
 use crate::tables::TableInfo;
 use crate::template;
+pub(crate) use acting::{Acting, planner};
+use activity::WithActivity;
+pub use backends::{Backend, Backends, Stated, Stop};
 use comments::WithComments;
 use functions::Asker;
 pub use functions::VERSION;
@@ -55,14 +63,19 @@ static TEMPLATE: LazyLock<Result<SessionState>> = LazyLock::new(|| {
 });
 
 impl Postgres {
-    /// For a connection of `user`; `setting` gives what it has set, by name.
-    pub fn new(user: &str, setting: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Result<Self> {
+    /// For a connection of `user`; `setting` gives what it has set, by name, and `backends` their connections.
+    pub fn new(
+        user: &str,
+        setting: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        backends: Arc<dyn Backends>,
+    ) -> Result<Self> {
         let tables = Arc::clone(template::shared(&SAME_EVERYWHERE)?);
-        let known = Known::default();
+        let (asker, known) = (Asker::new(user, setting, backends), Known::default());
         let provider = Arc::new(PgCatalogSchemaProvider::try_new(known.clone(), tables, EmptyContextProvider)?);
         let whole = Arc::new(WithEmptyTables::new(provider));
+        let whole = Arc::new(WithActivity::new(whole, asker.clone()));
         let catalogue = Arc::new(WithComments::new(whole, known.clone()));
-        Ok(Self { asker: Asker::new(user, setting), known, catalogue })
+        Ok(Self { asker, known, catalogue })
     }
 
     /// A context with Postgres' functions and types, and no tables yet.
@@ -70,10 +83,11 @@ impl Postgres {
         Ok(template::anew(template::shared(&TEMPLATE)?, runtime))
     }
 
-    /// From here on the catalogue lists these tables.
-    pub(crate) fn knows(&self, tables: &[TableInfo], context: &SessionContext) -> Result<()> {
+    /// From here on the catalogue lists these tables. What acts does so when `acting` has begun.
+    pub(crate) fn knows(&self, tables: &[TableInfo], context: &SessionContext, acting: &Acting) -> Result<()> {
         self.known.are(tables);
-        for function in functions::functions(&self.asker).into_iter().chain(comments::functions(&self.known)) {
+        let asking = functions::functions(&self.asker).into_iter().chain(comments::functions(&self.known));
+        for function in asking.chain(stopping::functions(&self.asker.backends, acting)) {
             context.register_udf(function);
         }
         let catalog = context.catalog(CATALOG);

@@ -7,12 +7,13 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    DataType, Expr, Function, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement, TableFactor,
-    Value, visit_expressions_mut, visit_relations, visit_relations_mut,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    ObjectNamePart, Query, SelectItem, SetExpr, Statement, TableFactor, Value, ValueWithSpan, visit_expressions_mut,
+    visit_relations, visit_relations_mut,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
-use super::{PG_CATALOG, phrases};
+use super::{PG_CATALOG, phrases, stopping};
 
 static REWRITER: LazyLock<PostgresCompatibilityParser> = LazyLock::new(PostgresCompatibilityParser::new);
 
@@ -62,6 +63,10 @@ fn say_what_is_known(statement: &mut Statement) {
                 Some(Value::Number("0".to_owned(), false))
             }
             Expr::Function(function) if asks_for_keys && looks_into_keys(function) => Some(Value::Boolean(false)),
+            Expr::Function(function) if stopping::NAMES.contains(&last(&function.name).as_str()) => {
+                say_that_it_is_a_number(function);
+                None
+            }
             Expr::CompoundFieldAccess { .. } if expands_keys => Some(Value::Number("0".to_owned(), false)),
             Expr::Cast { expr: inner, data_type, .. } if is_name(data_type) => {
                 *expression = (**inner).clone();
@@ -83,6 +88,18 @@ fn say_what_is_known(statement: &mut Statement) {
 fn looks_into_keys(function: &Function) -> bool {
     let arguments = function.args.to_string();
     LOOK.contains(&last(&function.name).as_str()) && COLUMNS_OF_KEYS.iter().any(|column| arguments.contains(column))
+}
+
+/// Drivers ask what they are to bind, and the engine tells it of what is cast and not of what a function takes.
+fn say_that_it_is_a_number(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    for argument in &mut list.args {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) = argument else { continue };
+        if matches!(value, Expr::Value(ValueWithSpan { value: Value::Placeholder(_), .. })) {
+            let (kind, expr, data_type) = (CastKind::Cast, Box::new(value.clone()), DataType::Int(None));
+            *value = Expr::Cast { kind, expr, data_type, array: false, format: None };
+        }
+    }
 }
 
 /// Postgres' type of names is text here.
@@ -137,6 +154,12 @@ mod tests {
         assert!(said.contains("THEN NULL") && said.contains("attidentity"), "{said}");
         let asked = "SELECT (SELECT count(*) FROM pg_class) FROM pg_attribute";
         assert!(rewritten(asked).unwrap()[0].0.contains("count(*)"));
+    }
+
+    #[test]
+    fn the_number_of_a_connection_is_one_also_where_it_is_bound() {
+        let said = rewritten("SELECT pg_catalog.pg_terminate_backend($1)").unwrap().remove(0).0;
+        assert_eq!(said, "SELECT pg_terminate_backend(CAST($1 AS INT))");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use pgwire::api::store::PortalStore;
 use pgwire::api::{ClientInfo, ClientPortalStore};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::response::TransactionStatus;
+use tokio_util::sync::CancellationToken;
 
 use super::Office;
 use super::cancel::Cancellable;
@@ -54,13 +55,12 @@ impl Connection {
         resident: Resident,
         org: Option<String>,
         address: SocketAddr,
-        settings: Settings,
+        settings: Arc<Mutex<Settings>>,
         cancel: Cancellable,
     ) -> Result<Self, Problem> {
-        let (settings, kept) = (Arc::new(Mutex::new(settings)), Mutex::default());
-        let read = Arc::clone(&settings);
+        let (read, kept) = (Arc::clone(&settings), Mutex::default());
         let setting = move |name: &str| read.lock().unwrap_or_else(PoisonError::into_inner).show(name).ok();
-        let postgres = Postgres::new(&resident.name(), setting);
+        let postgres = Postgres::new(&resident.name(), setting, Arc::new(cancel.theirs()));
         let postgres = postgres.map_err(|error| Problem::internal("setting up a connection", &error))?;
         Ok(Self(Arc::new(Inner { office, resident, org, address, postgres, settings, kept, cancel })))
     }
@@ -68,6 +68,21 @@ impl Connection {
     /// What the client has prepared and opened so far.
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cancelled when its owner has stopped it from another.
+    pub(super) fn ended(&self) -> &CancellationToken {
+        self.0.cancel.ended()
+    }
+
+    /// What was asked is answered, as far as it was asked for.
+    pub(super) fn rests(&self) {
+        self.0.cancel.rests();
+    }
+
+    /// More of the rows that are left are asked for.
+    pub(super) fn goes_on(&self) {
+        self.0.cancel.goes_on();
     }
 
     /// A revoked key ends its connection, whatever is asked next.
@@ -100,7 +115,8 @@ impl Connection {
     /// Runs a statement up to its first rows.
     async fn run(&self, sql: &str, params: Params) -> Result<Running, Problem> {
         let Inner { office, resident, org, address, cancel, .. } = &*self.0;
-        let (access, stopped) = (&office.api.access, cancel.begin());
+        let access = &office.api.access;
+        let stopped = cancel.begin(sql, (access.clock)());
         let limits = self.settings().limits(office.api.limits);
         let arrived = Arrived::on(Surface::Postgres, access, "query", Some(*address));
         let run = |caller: crate::access::Caller| async {
@@ -110,7 +126,9 @@ impl Connection {
                 ready = self.ready(&permit) => ready?,
                 () = stopped.cancelled() => return Err(cancelled()),
             };
-            Running::begin(session, turn, (sql, params), stopped.clone(), limits.time).await
+            let running = Running::begin(session, turn, (sql, params), stopped.clone(), limits.time).await?;
+            // A statement that stops itself has no answer, as in Postgres.
+            if stopped.is_cancelled() { Err(cancelled()) } else { Ok(running) }
         };
         access.attend(resident, &arrived, run).await
     }

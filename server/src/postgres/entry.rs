@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
 use credwatch_schemas::access::Right;
@@ -15,6 +16,7 @@ use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::startup::Authentication;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 
+use super::cancel::Whose;
 use super::connection::Connection;
 use super::refusal::{error, fatal};
 use super::settings::Settings;
@@ -45,11 +47,12 @@ pub(super) async fn enter(
     socket.set_state(PgWireConnectionState::AuthenticationInProgress);
     let resident = recognised(socket, office, address).await?;
     let org = socket.metadata().get(METADATA_DATABASE).filter(|name| *name != WHATEVER_IS_REACHED).cloned();
-    let settings = admitted(socket, office, &resident, org.as_deref(), address).await?;
-    let cancel = office.cancels.enter(socket.protocol_version());
+    let (settings, owner) = admitted(socket, office, &resident, org.as_deref(), address).await?;
+    let (shown, settings) = (Shown(settings.clone()), Arc::new(Mutex::new(settings)));
+    let whose = Whose { owner, since: (office.api.access.clock)(), settings: Arc::clone(&settings) };
+    let cancel = office.cancels.enter(socket.protocol_version(), whose);
     let cancel = cancel.map_err(|cause| fatal(&Problem::internal("drawing a secret", &cause)))?;
-    socket.set_pid_and_secret_key(cancel.number, cancel.secret.clone());
-    let shown = Shown(settings.clone());
+    socket.set_pid_and_secret_key(cancel.number, cancel.secret());
     let connection = Connection::new(office.clone(), resident, org, address, settings, cancel);
     let connection = connection.map_err(|problem| fatal(&problem))?;
     finish_authentication(socket, &shown).await?;
@@ -113,20 +116,20 @@ async fn proven(socket: &mut Socket, office: &Office, user: &str) -> PgWireResul
     }
 }
 
-/// Whether it may ask for these rows at all; recorded, whatever comes of it.
+/// Whether it may ask for these rows at all; recorded, whatever comes of it. Gives what it has set, and its owner.
 async fn admitted(
     socket: &Socket,
     office: &Office,
     resident: &Resident,
     org: Option<&str>,
     address: SocketAddr,
-) -> PgWireResult<Settings> {
+) -> PgWireResult<(Settings, String)> {
     let asked = socket.metadata();
     let arrived = Arrived::on(Surface::Postgres, &office.api.access, "connect", Some(address));
     let admitted = office.api.access.attend(resident, &arrived, |caller| async {
         let permit = caller.within(org)?.may(Right::RunSql)?;
         permit.says(asked.get("application_name").map_or("", String::as_str));
-        settings(asked)
+        Ok((settings(asked)?, permit.principal()))
     });
     admitted.await.map_err(|problem| fatal(&problem))
 }

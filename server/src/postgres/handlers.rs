@@ -129,7 +129,10 @@ impl ExtendedQueryHandler for Connection {
         let response = match rows {
             Rows::AllGiven => return send_execution_response(client, Tag::new("SELECT").with_rows(0)).await,
             Rows::Left(_) if client.transaction_status() == TransactionStatus::Error => return Err(aborted()),
-            Rows::Left(rows) => Response::Query(*rows),
+            Rows::Left(rows) => {
+                self.goes_on();
+                Response::Query(*rows)
+            }
             Rows::NotBegun => match client.portal_store().get_portal(&name) {
                 Some(Entry::Value(portal)) => ExtendedQueryHandler::do_query(self, client, &portal, 0).await?,
                 Some(Entry::Empty) => {

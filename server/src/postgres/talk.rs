@@ -13,7 +13,7 @@ use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use pgwire::tokio::TlsAcceptor;
 use pgwire::tokio::server::{PgWireMessageServerCodec, process_error};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::codec::{Framed, FramedParts};
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ const ENTER_WITHIN: Duration = Duration::from_secs(15);
 const LONGEST_SILENCE: Duration = Duration::from_secs(3_600);
 /// Waiting for a place, running and being read may together take this long.
 const HEAR_WITHIN: Duration = Duration::from_secs(180);
-/// A client that does not read an error is left after this long.
+/// A client that does not read an error, or an answer that was stopped, is left after this long.
 const TELL_WITHIN: Duration = Duration::from_secs(5);
 /// Before anything is proven nobody needs long messages; after that a statement and its values are what is long.
 const LONGEST_UNPROVEN: usize = 16 << 10;
@@ -60,9 +60,8 @@ pub(super) async fn talk(
     loop {
         let message = tokio::select! {
             message = next_in_time(&mut socket) => message,
-            () = stop.cancelled() => {
-                Err(error("FATAL", "57P01", "terminating connection due to administrator command"))
-            }
+            () = stop.cancelled() => Err(terminated()),
+            () = connection.ended().cancelled() => Err(terminated()),
         };
         let ended = match message {
             Ok(Some(message)) => answer(&mut socket, &connection, message).await?,
@@ -84,7 +83,8 @@ async fn next_in_time(socket: &mut Socket) -> PgWireResult<Option<PgWireFrontend
     }
 }
 
-/// Hears one message and tells its error; gives back the one that ends the connection.
+/// Hears one message and tells its error; gives back the one that ends the connection. Where that was asked for on
+/// another, what runs is stopped first, and its row in the audit waited for.
 async fn answer(
     socket: &mut Socket,
     connection: &Connection,
@@ -92,8 +92,15 @@ async fn answer(
 ) -> std::io::Result<Option<PgWireError>> {
     // An error in place of a Sync's answer is the answer: the client sends no other.
     let is_extended = message.is_extended_query() && !matches!(message, PgWireFrontendMessage::Sync(_));
-    let heard = timeout(HEAR_WITHIN, hear(socket, connection, message)).await;
-    let Err(why) = heard.unwrap_or_else(|_| Err(not_read())) else { return Ok(None) };
+    let heard = tokio::select! {
+        heard = timeout(HEAR_WITHIN, hear(socket, connection, message)) => heard.unwrap_or_else(|_| Err(not_read())),
+        () = overdue(connection.ended()) => Err(terminated()),
+    };
+    connection.rests();
+    if connection.ended().is_cancelled() {
+        return Ok(Some(terminated()));
+    }
+    let Err(why) = heard else { return Ok(None) };
     let why = ErrorInfo::from(why);
     let (is_fatal, why) = (why.is_fatal(), PgWireError::UserError(Box::new(why)));
     if is_fatal {
@@ -110,6 +117,16 @@ pub(super) async fn next(socket: &mut Socket) -> Option<PgWireResult<PgWireFront
     let unread = socket.read_buffer().len();
     socket.get_mut().left(unread);
     message
+}
+
+/// The end of a connection is not held up for longer by a client that does not read.
+async fn overdue(ended: &CancellationToken) {
+    ended.cancelled().await;
+    sleep(TELL_WITHIN).await;
+}
+
+fn terminated() -> PgWireError {
+    error("FATAL", "57P01", "terminating connection due to administrator command")
 }
 
 fn not_read() -> PgWireError {

@@ -59,6 +59,13 @@ impl Served {
     async fn audit(&self) -> Vec<AuditRow> {
         self.world.audit().await
     }
+
+    /// Waits until so many statements run.
+    async fn until_running(&self, count: usize) {
+        while self.world.api.statements.running() != count {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 fn state(error: &Error) -> &SqlState {
@@ -68,6 +75,16 @@ fn state(error: &Error) -> &SqlState {
 async fn orgs(client: &Client) -> Vec<String> {
     let rows = client.query("SELECT DISTINCT org_id FROM events ORDER BY org_id", &[]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// The first column.
+async fn texts(client: &Client, sql: &str) -> Vec<String> {
+    let messages = client.simple_query(sql).await.unwrap();
+    let text = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("null").to_owned()),
+        _ => None,
+    };
+    messages.iter().filter_map(text).collect()
 }
 
 #[tokio::test]
@@ -250,6 +267,63 @@ async fn a_statement_can_be_stopped_and_can_be_given_less_time() {
     client.simple_query("SET statement_timeout = '200ms'").await.unwrap();
     let late = client.simple_query(ENDLESS).await.unwrap_err();
     assert_eq!(state(&late), &SqlState::QUERY_CANCELED);
+}
+
+/// As Superset does it: the number before the statement, and the rest on another connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_connection_runs_is_stopped_from_others_of_its_key_and_of_no_other() {
+    let served = Served::behind(Door::KeysOnly).await;
+    let (key, another) = (served.world.key(Role::Analyst, &[]).await, served.world.key(Role::Analyst, &[]).await);
+    let (busy, same) = (served.enter(&key, "credwatch").await.unwrap(), served.enter(&key, "credwatch").await.unwrap());
+    let strange = served.enter(&another, "credwatch").await.unwrap();
+    let pid: i32 = busy.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let stop = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid='{pid}'");
+    let shown = format!("SELECT state || ': ' || query FROM pg_stat_activity WHERE pid = {pid}");
+    let nothing: [&str; 0] = [];
+    served.until_running(0).await;
+    let (stopped, ()) = tokio::join!(busy.simple_query(ENDLESS), async {
+        served.until_running(1).await;
+        assert_eq!(texts(&strange, &shown).await, nothing);
+        assert_eq!(texts(&strange, &stop).await, nothing);
+        assert_eq!(texts(&strange, &format!("SELECT pg_terminate_backend({pid})")).await, ["f"]);
+        assert_eq!(texts(&same, &shown).await, [format!("active: {ENDLESS}")]);
+        let row = same.query_one("SELECT pg_catalog.pg_cancel_backend($1)", &[&pid]).await.unwrap();
+        assert!(row.get::<_, bool>(0));
+    });
+    assert_eq!(state(&stopped.unwrap_err()), &SqlState::QUERY_CANCELED);
+    assert_eq!(texts(&same, &shown).await, [format!("idle: {ENDLESS}")]);
+    served.until_running(0).await;
+    let (ended, ()) = tokio::join!(busy.simple_query(ENDLESS), async {
+        served.until_running(1).await;
+        assert_eq!(texts(&same, &stop).await, ["t"]);
+    });
+    assert_eq!(state(&ended.unwrap_err()), &SqlState::ADMIN_SHUTDOWN);
+    assert!(busy.simple_query("SELECT 1").await.is_err());
+    while !texts(&same, &shown).await.is_empty() {
+        tokio::time::sleep(FRESH).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_nothing_is_ended_too_and_one_may_end_itself() {
+    let served = Served::behind(Door::KeysOnly).await;
+    let key = served.world.key(Role::Analyst, &["org_a"]).await;
+    let (idle, own) = (served.enter(&key, "credwatch").await.unwrap(), served.enter(&key, "org_a").await.unwrap());
+    let pid = texts(&idle, "SELECT pg_backend_pid()").await.remove(0);
+    let ended = "SELECT pg_terminate_backend(pid), pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()";
+    assert_eq!(texts(&own, ended).await, ["t"]);
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+        while !idle.is_closed() {
+            tokio::time::sleep(FRESH).await;
+        }
+    });
+    closed.await.unwrap();
+    while !texts(&own, &format!("SELECT pid FROM pg_stat_activity WHERE pid = {pid}")).await.is_empty() {
+        tokio::time::sleep(FRESH).await;
+    }
+    assert_eq!(texts(&own, &format!("SELECT pg_cancel_backend({pid})")).await, ["f"]);
+    let refused = own.simple_query("SELECT pg_terminate_backend(pg_backend_pid())").await.unwrap_err();
+    assert_eq!(state(&refused), &SqlState::ADMIN_SHUTDOWN);
 }
 
 #[tokio::test]
