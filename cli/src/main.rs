@@ -33,11 +33,16 @@ mod wall_clock;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Threads that wait for files. Reading many files asks for as many as there may be, and the allocator keeps room for each:
+/// with tokio's own 512 a server that only serves pages came to hold gigabytes.
+const BLOCKING_THREADS: usize = 16;
+
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
     start_log(&arguments.common);
     let _fail_points = fail::FailScenario::setup();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.max_blocking_threads(BLOCKING_THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("credwatch: could not start: {error}");

@@ -74,7 +74,10 @@ fn rows_in(footer: &ParquetMetaData) -> usize {
 /// Whether any row has a value in this column; where a footer does not say so, it may.
 fn is_filled(footer: &ParquetMetaData, name: &str) -> bool {
     footer.row_groups().iter().any(|group| {
-        let columns = group.columns().iter().filter(|column| column.column_path().parts() == [name]);
+        let columns = group
+            .columns()
+            .iter()
+            .filter(|column| column.column_path().parts().first().is_some_and(|first| first == name));
         let nulls = columns.map(|column| column.statistics().and_then(Statistics::null_count_opt));
         let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
         nulls.into_iter().any(|nulls| nulls.is_none_or(|nulls| nulls < rows))
@@ -122,11 +125,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use arrow::array::{
-        Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
+        Array, ArrayRef, AsArray, Int64Array, ListBuilder, StringArray, StringBuilder, TimestampMicrosecondArray,
+        UInt32Array, new_null_array,
     };
     use arrow::compute::{concat_batches, take_record_batch};
-    use arrow::datatypes::Int64Type;
+    use arrow::datatypes::{DataType, Field, Int64Type};
     use arrow::row::{RowConverter, SortField};
+    use parquet::basic::{Compression, ZstdLevel};
 
     use super::*;
     use crate::data_file::Bounds;
@@ -147,6 +152,7 @@ mod tests {
                 "time" => Some(Arc::new(times.clone().with_timezone("UTC"))),
                 "org_id" => Some(texts("o", 3)),
                 "event_id" => Some(texts("e", 11)),
+                "scopes_granted" => Some(lists(rows)),
                 _ => None,
             }
         };
@@ -158,6 +164,14 @@ mod tests {
         let mut columns = sorted.columns().to_vec();
         columns[0] = Arc::new(Int64Array::from_iter_values((first..).take(rows)));
         RecordBatch::try_new(STORED.clone(), columns).unwrap()
+    }
+
+    /// Of every second row.
+    fn lists(rows: usize) -> ArrayRef {
+        let element = Field::new("element", DataType::Utf8, true);
+        let mut lists = ListBuilder::new(StringBuilder::new()).with_field(element);
+        (0..rows).for_each(|row| lists.append_option((row % 2 == 0).then_some([Some("repo")])));
+        Arc::new(lists.finish())
     }
 
     fn in_order(rows: &RecordBatch, by: &[&str]) -> RecordBatch {
@@ -202,6 +216,13 @@ mod tests {
             [true, false],
             "only where there is something to find"
         );
+        let codec = |name: &str| {
+            let mut columns = opened.metadata().row_group(0).columns().iter();
+            columns.find(|one| one.column_path().parts()[0] == name).unwrap().compression()
+        };
+        let zstd = Compression::ZSTD(ZstdLevel::default());
+        assert_eq!([codec("event_id"), codec("scopes_granted")], [zstd; 2], "also a list");
+        assert_eq!([codec("user_id"), codec("steps"), codec("attributes")], [Compression::UNCOMPRESSED; 3]);
         let batches: Vec<RecordBatch> = opened.build().unwrap().map(Result::unwrap).collect();
         let found = concat_batches(&batches[0].schema(), &batches).unwrap();
         let all = concat_batches(&STORED, &parts).unwrap();

@@ -18,6 +18,10 @@ use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 const ROWS_PER_GROUP: usize = 131_072;
 
+/// One org's rows of a day, or one person's, lie together in a merged file: a reader of few rows decodes a page of each
+/// column for them, so pages are small.
+const ROWS_PER_PAGE: usize = 4_096;
+
 /// One false hit in a hundred: a false hit costs one column read.
 const BLOOM_FALSE_HITS: f64 = 0.01;
 
@@ -65,7 +69,8 @@ fn properties(schema: &SchemaRef, order: Order, outline: &Outline<'_>) -> Result
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_max_row_group_row_count(Some(ROWS_PER_GROUP));
+        .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+        .set_data_page_row_count_limit(ROWS_PER_PAGE);
     let distinct = u64::try_from(outline.rows.min(ROWS_PER_GROUP)).unwrap_or(u64::MAX).max(1);
     for name in BLOOM_COLUMNS {
         if (outline.is_filled)(name) {
@@ -73,6 +78,14 @@ fn properties(schema: &SchemaRef, order: Order, outline: &Outline<'_>) -> Result
                 .set_column_bloom_filter_enabled(path(name), true)
                 .set_column_bloom_filter_fpp(path(name), BLOOM_FALSE_HITS)
                 .set_column_bloom_filter_max_ndv(path(name), distinct);
+        }
+    }
+    for leaf in leaves(schema)?.columns() {
+        // Every reader makes a decompressor for each column that says it is compressed, and most columns are empty.
+        if leaf.path().parts().first().is_some_and(|name| !(outline.is_filled)(name)) {
+            builder = builder
+                .set_column_compression(leaf.path().clone(), Compression::UNCOMPRESSED)
+                .set_column_dictionary_enabled(leaf.path().clone(), false);
         }
     }
     for name in [column::SEQ, column::KAFKA_OFFSET] {
@@ -90,8 +103,12 @@ fn properties(schema: &SchemaRef, order: Order, outline: &Outline<'_>) -> Result
     Ok(builder.build())
 }
 
+fn leaves(schema: &Schema) -> Result<SchemaDescriptor, ParquetError> {
+    ArrowSchemaConverter::new().convert(schema)
+}
+
 fn sorting_columns(schema: &Schema) -> Result<Vec<SortingColumn>, ParquetError> {
-    let leaves: SchemaDescriptor = ArrowSchemaConverter::new().convert(schema)?;
+    let leaves = leaves(schema)?;
     let leaf = |name: &str| {
         let place = leaves.columns().iter().position(|leaf| leaf.path().parts() == [name]);
         let place = place.and_then(|place| i32::try_from(place).ok());

@@ -157,11 +157,15 @@ impl Statements {
     }
 }
 
+/// Threads that read files for statements.
+const READING_THREADS: usize = 16;
+
 /// Statements have threads of their own: one that computes and computes must not keep everybody waiting who asks for
 /// something else. One thread more than statements, so that those that wait are heard.
 static THREADS: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(AT_ONCE + 1).thread_name("statement").enable_all().build()
+    builder.worker_threads(AT_ONCE + 1).max_blocking_threads(READING_THREADS);
+    builder.thread_name("statement").enable_all().build()
 });
 
 /// One statement that waits for its place, as long as this is held.

@@ -20,6 +20,9 @@ const MOST_SPANS: usize = 256;
 const WIDEST: i64 = 4 << 20;
 /// A stretch is meant to hold about so much: well below what reading it may take, so that it need not be read again.
 const GOOD_BYTES: i64 = 20 << 20;
+/// So many times as wide as the last one is the next stretch at most. What a rare org's few rows say of the next ones is
+/// not much, but every stretch opens all files that reach into it.
+const MOST_GROWTH: i64 = 64;
 /// Stretches that are decoded at the same time.
 const READS_AT_ONCE: usize = 2;
 
@@ -105,11 +108,11 @@ impl Buffer {
     }
 }
 
-/// Wide enough for a full stretch if the next rows lie as thick as these and are as large, and four times as wide at most.
+/// Wide enough for a full stretch if the next rows lie as thick as these and are as large.
 fn next_width(span: &Span) -> i64 {
     let (covered, rows) = (span.to - span.from, i64::try_from(span.seqs.len()).unwrap_or(MOST_ROWS));
     let by_rows = covered.saturating_mul(MOST_ROWS) / rows.max(1);
-    let wanted = by_rows.min(covered.saturating_mul(4)).clamp(MOST_ROWS, WIDEST);
+    let wanted = by_rows.min(covered.saturating_mul(MOST_GROWTH)).clamp(MOST_ROWS, WIDEST);
     match i64::try_from(span.rows.get_array_memory_size()) {
         Ok(bytes) if bytes >= GOOD_BYTES / 16 => wanted.min(covered.saturating_mul(GOOD_BYTES) / bytes).max(1),
         // Of so few rows most is room that they do not use.
@@ -169,7 +172,8 @@ mod tests {
     #[test]
     fn where_rows_are_rare_the_next_stretch_is_wider() {
         assert_eq!(next_width(&span(0, MOST_ROWS, MOST_ROWS)), MOST_ROWS);
-        assert_eq!(next_width(&span(0, MOST_ROWS, 10)), 4 * MOST_ROWS);
+        assert_eq!(next_width(&span(0, MOST_ROWS, MOST_ROWS / 10)), MOST_ROWS * MOST_ROWS / (MOST_ROWS / 10));
+        assert_eq!(next_width(&span(0, MOST_ROWS, 10)), MOST_GROWTH * MOST_ROWS);
         assert_eq!(next_width(&span(0, WIDEST, 0)), WIDEST);
         assert_eq!(next_width(&span(0, 5, 5)), MOST_ROWS, "a short one at the end says nothing");
     }

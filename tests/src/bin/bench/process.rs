@@ -22,6 +22,12 @@ pub(crate) fn resident(process: &str) -> f64 {
     memory(process, "VmRSS:").expect("a process on Linux")
 }
 
+/// What of it are pages of files, of the program's own above all, in MiB: whenever somebody else needs memory they are
+/// given up.
+pub(crate) fn of_files(process: &str) -> f64 {
+    memory(process, "RssFile:").expect("a process on Linux")
+}
+
 /// CPU seconds until now and the most memory; of one that has ended nothing is known.
 pub(crate) fn used_by(process: &str) -> Option<(f64, f64)> {
     Some((cpu(process)?, memory(process, "VmHWM:")?))
