@@ -33,8 +33,8 @@ mod wall_clock;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Threads that wait for files. Reading many files asks for as many as there may be, and the allocator keeps room for each:
-/// with tokio's own 512 a server that only serves pages came to hold gigabytes.
+/// Threads that wait for files and name servers. Reading many files asks for as many as there may be, and the allocator
+/// keeps room for each: with tokio's own 512 a server that only serves pages came to hold gigabytes.
 const BLOCKING_THREADS: usize = 16;
 
 fn main() -> ExitCode {

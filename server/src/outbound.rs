@@ -9,9 +9,13 @@ use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Url};
+use tokio::sync::Semaphore;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// Names are looked up by the threads that read files: a name server that stands still may not take all of them.
+static LOOK_UPS: Semaphore = Semaphore::const_new(8);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Outbound {
@@ -77,9 +81,7 @@ impl Outbound {
     }
 
     pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-        let found =
-            tokio::net::lookup_host((host, port)).await.map_err(|error| format!("finding {host:?}: {error}"))?;
-        let all: Vec<SocketAddr> = found.collect();
+        let all = looked_up(host, port).await.map_err(|error| format!("finding {host:?}: {error}"))?;
         let allowed: Vec<SocketAddr> = all.iter().copied().filter(|address| self.may_reach(address.ip())).collect();
         match (allowed.is_empty(), all.first()) {
             (false, _) => Ok(allowed),
@@ -98,6 +100,19 @@ impl Outbound {
     fn may_reach(&self, address: IpAddr) -> bool {
         self.is_listed(address) || (!self.is_clear && is_public(address.to_canonical()))
     }
+}
+
+/// The addresses of a name. Whoever stops waiting for a name server does not free its thread, so the turn ends with the
+/// look-up itself.
+async fn looked_up(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    let turn = LOOK_UPS.acquire().await.map_err(std::io::Error::other)?;
+    let host = host.to_owned();
+    let work = tokio::spawn(async move {
+        let found = tokio::net::lookup_host((host, port)).await.map(Iterator::collect);
+        drop(turn);
+        found
+    });
+    work.await?
 }
 
 impl Resolve for Outbound {
