@@ -82,7 +82,9 @@ impl Bounds {
     pub(crate) fn of(batch: &RecordBatch) -> Self {
         let mut bounds = Self { num_records: u64::try_from(batch.num_rows()).ok(), ..Self::default() };
         for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
-            if !has_bounds(field.name()) {
+            // That a column is empty tells nothing about anybody, and spares its readers the column.
+            let is_empty = array.null_count() == array.len();
+            if !has_bounds(field.name()) && !is_empty {
                 continue;
             }
             bounds.null_count.insert(field.name().clone(), json!(array.null_count()));
@@ -210,6 +212,20 @@ mod tests {
         let bounds = Bounds::of(&batch);
         assert_eq!(bounds.min_values.keys().collect::<Vec<_>>(), [column::SEQ]);
         assert_eq!(bounds.null_count.keys().collect::<Vec<_>>(), [column::ORG_ID, column::SEQ]);
+    }
+
+    #[test]
+    fn an_empty_column_is_said_to_be_empty_as_long_as_it_is_so_in_all_files() {
+        let users = |users: [Option<&str>; 2]| {
+            let users = Arc::new(StringArray::from(users.to_vec())) as ArrayRef;
+            Bounds::of(&RecordBatch::try_from_iter([("user_id", users)]).unwrap())
+        };
+        let (nobody, somebody) = (users([None, None]), users([Some("usr_1"), None]));
+        assert_eq!((nobody.null_count.get("user_id"), somebody.null_count.get("user_id")), (Some(&json!(2)), None));
+        let together = |all: &[&Bounds]| Bounds::together(all.iter().copied()).null_count.get("user_id").cloned();
+        assert_eq!(together(&[&nobody, &nobody]), Some(json!(4)));
+        assert_eq!(together(&[&nobody, &somebody]), None);
+        assert_eq!(together(&[&somebody, &nobody]), None);
     }
 
     #[test]
