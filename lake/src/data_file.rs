@@ -1,5 +1,5 @@
 //! One active file of a table, as the table's log describes it: where it is, how many rows it has, in which partition
-//! they lie and, for a few columns, between which bounds.
+//! they lie, which columns are empty and, of a few others, between which bounds their values lie.
 //!
 //! Bounds may be wider than the values (the log keeps milliseconds), never narrower. Columns that name people have no
 //! bounds: the log outlives the rows.
