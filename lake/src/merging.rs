@@ -23,7 +23,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::executor::block_on_stream;
 use futures::stream;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 
 use crate::data_file::DataFile;
@@ -71,16 +71,15 @@ fn rows_in(footer: &ParquetMetaData) -> usize {
     usize::try_from(footer.file_metadata().num_rows()).unwrap_or(0)
 }
 
-/// Whether any row has a value in this column; where a footer does not say so, it may.
+/// Whether any row has a value in this column, or in what it consists of; where a footer does not say so, it may.
 fn is_filled(footer: &ParquetMetaData, name: &str) -> bool {
     footer.row_groups().iter().any(|group| {
-        let columns = group
-            .columns()
-            .iter()
-            .filter(|column| column.column_path().parts().first().is_some_and(|first| first == name));
-        let nulls = columns.map(|column| column.statistics().and_then(Statistics::null_count_opt));
         let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
-        nulls.into_iter().any(|nulls| nulls.is_none_or(|nulls| nulls < rows))
+        let is_of_it = |column: &ColumnChunkMetaData| column.column_path().parts().first().is_some_and(|of| of == name);
+        let may_hold = |column: &ColumnChunkMetaData| {
+            column.statistics().and_then(Statistics::null_count_opt).is_none_or(|nulls| nulls < rows)
+        };
+        group.columns().iter().any(|column| is_of_it(column) && may_hold(column))
     })
 }
 

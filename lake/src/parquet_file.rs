@@ -13,7 +13,7 @@ use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 const ROWS_PER_GROUP: usize = 131_072;
@@ -66,41 +66,56 @@ pub(crate) fn encode(rows: &RecordBatch, order: Order) -> Result<Bytes, ParquetE
 }
 
 fn properties(schema: &SchemaRef, order: Order, outline: &Outline<'_>) -> Result<WriterProperties, ParquetError> {
-    let mut builder = WriterProperties::builder()
+    let builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
         .set_data_page_row_count_limit(ROWS_PER_PAGE);
+    let builder = with_encodings(with_plain_empties(with_blooms(builder, outline), schema, outline)?);
+    Ok(match order {
+        Order::Sorted => builder.set_sorting_columns(Some(sorting_columns(schema)?)),
+        Order::AsGiven => builder,
+    }
+    .build())
+}
+
+fn with_blooms(builder: WriterPropertiesBuilder, outline: &Outline<'_>) -> WriterPropertiesBuilder {
     let distinct = u64::try_from(outline.rows.min(ROWS_PER_GROUP)).unwrap_or(u64::MAX).max(1);
-    for name in BLOOM_COLUMNS {
-        if (outline.is_filled)(name) {
-            builder = builder
-                .set_column_bloom_filter_enabled(path(name), true)
-                .set_column_bloom_filter_fpp(path(name), BLOOM_FALSE_HITS)
-                .set_column_bloom_filter_max_ndv(path(name), distinct);
-        }
-    }
-    for leaf in leaves(schema)?.columns() {
-        // Every reader makes a decompressor for each column that says it is compressed, and most columns are empty.
-        if leaf.path().parts().first().is_some_and(|name| !(outline.is_filled)(name)) {
-            builder = builder
-                .set_column_compression(leaf.path().clone(), Compression::UNCOMPRESSED)
-                .set_column_dictionary_enabled(leaf.path().clone(), false);
-        }
-    }
-    for name in [column::SEQ, column::KAFKA_OFFSET] {
-        // Neighbours differ by little: differences take almost no space, a dictionary would take all of it.
-        builder = builder
+    let filled = BLOOM_COLUMNS.into_iter().filter(|name| (outline.is_filled)(name));
+    filled.fold(builder, |builder, name| {
+        builder
+            .set_column_bloom_filter_enabled(path(name), true)
+            .set_column_bloom_filter_fpp(path(name), BLOOM_FALSE_HITS)
+            .set_column_bloom_filter_max_ndv(path(name), distinct)
+    })
+}
+
+/// Every reader makes a decompressor for each column that says it is compressed, and most columns are empty.
+fn with_plain_empties(
+    builder: WriterPropertiesBuilder,
+    schema: &Schema,
+    outline: &Outline<'_>,
+) -> Result<WriterPropertiesBuilder, ParquetError> {
+    let leaves = leaves(schema)?;
+    let paths = leaves.columns().iter().map(|leaf| leaf.path());
+    let empties = paths.filter(|path| path.parts().first().is_some_and(|name| !(outline.is_filled)(name)));
+    Ok(empties.fold(builder, |builder, path| {
+        builder
+            .set_column_compression(path.clone(), Compression::UNCOMPRESSED)
+            .set_column_dictionary_enabled(path.clone(), false)
+    }))
+}
+
+fn with_encodings(builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+    // Neighbours differ by little: differences take almost no space, a dictionary would take all of it.
+    let numbers = [column::SEQ, column::KAFKA_OFFSET];
+    let builder = numbers.into_iter().fold(builder, |builder, name| {
+        builder
             .set_column_dictionary_enabled(path(name), false)
-            .set_column_encoding(path(name), Encoding::DELTA_BINARY_PACKED);
-    }
-    for name in [column::EVENT_ID, column::CONTENT_HASH, column::RAW] {
-        builder = builder.set_column_dictionary_enabled(path(name), false);
-    }
-    if order == Order::Sorted {
-        builder = builder.set_sorting_columns(Some(sorting_columns(schema)?));
-    }
-    Ok(builder.build())
+            .set_column_encoding(path(name), Encoding::DELTA_BINARY_PACKED)
+    });
+    let all_different = [column::EVENT_ID, column::CONTENT_HASH, column::RAW];
+    all_different.into_iter().fold(builder, |builder, name| builder.set_column_dictionary_enabled(path(name), false))
 }
 
 fn leaves(schema: &Schema) -> Result<SchemaDescriptor, ParquetError> {

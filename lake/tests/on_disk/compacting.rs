@@ -1,8 +1,10 @@
 //! Compaction: fewer files, the same rows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use credwatch_lake::{Compacted, Lake};
+use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
 
 use crate::small_lake::{NOW, Record, append, assert_exactly_once, batch, event, open, rows};
@@ -52,6 +54,37 @@ async fn compaction_changes_no_row_and_no_seq() {
     assert_exactly_once(&before);
     assert_eq!(rows(&open(&folder).await).await, before);
     assert_eq!(lake.compact(NOW).await.unwrap(), Compacted::Nothing);
+}
+
+/// Bytes of data files that a query of one column reads.
+async fn bytes_read(lake: &Lake, column: &str) -> usize {
+    let session = SessionContext::new();
+    session.register_table("records", lake.snapshot().await.unwrap().records().provider()).unwrap();
+    let plan = session.table("records").await.unwrap().select_columns(&[column]).unwrap();
+    let plan = plan.create_physical_plan().await.unwrap();
+    collect(Arc::clone(&plan), session.task_ctx()).await.unwrap();
+    bytes_scanned(&plan)
+}
+
+fn bytes_scanned(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
+    own.map_or(0, |bytes| bytes.as_usize()) + plan.children().into_iter().map(bytes_scanned).sum::<usize>()
+}
+
+#[tokio::test]
+async fn a_column_that_nobody_filled_is_read_by_nobody_also_after_a_merge() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(&folder).await;
+    fill(&lake).await;
+    for is_merged in [false, true] {
+        // Of a partition column nothing stands in the files.
+        let nothing = bytes_read(&lake, "date").await;
+        for empty in ["user_id", "scopes_granted", "attributes"] {
+            assert_eq!(bytes_read(&lake, empty).await, nothing, "{empty}, merged: {is_merged}");
+        }
+        assert!(bytes_read(&lake, "event_id").await > nothing);
+        compact_all(&lake).await;
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,11 @@ impl Backends for Told {
     }
 
     fn all(&self) -> Vec<Backend> {
-        vec![backend(7, "psql", true), backend(8, "superset", true), backend(9, "dbeaver", false)]
+        vec![
+            backend(7, "psql", "SELECT 7", true),
+            backend(8, "superset", "SELECT 8", true),
+            backend(9, "dbeaver", "SELECT 9", false),
+        ]
     }
 
     fn stop(&self, number: i32, what: Stop) -> bool {
@@ -38,8 +42,8 @@ impl Told {
     }
 }
 
-fn backend(number: i32, application: &str, is_running: bool) -> Backend {
-    let statement = Stated { text: format!("SELECT {number}"), began: Micros(2_000_000), is_running };
+fn backend(number: i32, application: &str, text: &str, is_running: bool) -> Backend {
+    let statement = Stated { text: text.to_owned(), began: Micros(2_000_000), is_running };
     Backend { number, application: application.to_owned(), began: Micros(1_000_000), statement: Some(statement) }
 }
 
@@ -122,8 +126,14 @@ async fn a_number_may_be_text_or_bound_and_one_that_nobody_has_is_false() {
 #[tokio::test]
 async fn nothing_is_stopped_by_what_is_explained_described_or_checked() {
     let told = Arc::new(Told::default());
-    for sql in ["SELECT pg_terminate_backend(8)", "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"] {
-        ask(&told, &format!("EXPLAIN {sql}")).await.unwrap();
+    for (sql, explained) in [
+        ("SELECT pg_terminate_backend(8)", "EXPLAIN SELECT pg_terminate_backend(8)"),
+        (
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity",
+            "EXPLAIN SELECT pg_cancel_backend(pid) FROM pg_stat_activity",
+        ),
+    ] {
+        ask(&told, explained).await.unwrap();
         let session = session(&told);
         session.describe(sql).await.unwrap();
         session.check(sql).await.unwrap();

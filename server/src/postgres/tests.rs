@@ -7,6 +7,7 @@ use credwatch_schemas::audit::AuditRow;
 use credwatch_schemas::time::SECOND;
 use serde_json::json;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::FromSqlOwned;
 use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -85,6 +86,16 @@ async fn texts(client: &Client, sql: &str) -> Vec<String> {
         _ => None,
     };
     messages.iter().filter_map(text).collect()
+}
+
+/// The first column of a statement about a connection, which is its only parameter.
+async fn of_backend<T: FromSqlOwned>(client: &Client, sql: &str, pid: i32) -> Vec<T> {
+    client.query(sql, &[&pid]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// What stopping it said.
+async fn stopped(client: &Client, sql: &str, pid: i32) -> Vec<bool> {
+    of_backend(client, sql, pid).await
 }
 
 #[tokio::test]
@@ -277,29 +288,28 @@ async fn what_a_connection_runs_is_stopped_from_others_of_its_key_and_of_no_othe
     let (busy, same) = (served.enter(&key, "credwatch").await.unwrap(), served.enter(&key, "credwatch").await.unwrap());
     let strange = served.enter(&another, "credwatch").await.unwrap();
     let pid: i32 = busy.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
-    let stop = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid='{pid}'");
-    let shown = format!("SELECT state || ': ' || query FROM pg_stat_activity WHERE pid = {pid}");
-    let nothing: [&str; 0] = [];
+    let stop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1";
+    let shown = "SELECT state || ': ' || query FROM pg_stat_activity WHERE pid = $1";
+    let nothing: [String; 0] = [];
     served.until_running(0).await;
-    let (stopped, ()) = tokio::join!(busy.simple_query(ENDLESS), async {
+    let (cancelled, ()) = tokio::join!(busy.simple_query(ENDLESS), async {
         served.until_running(1).await;
-        assert_eq!(texts(&strange, &shown).await, nothing);
-        assert_eq!(texts(&strange, &stop).await, nothing);
-        assert_eq!(texts(&strange, &format!("SELECT pg_terminate_backend({pid})")).await, ["f"]);
-        assert_eq!(texts(&same, &shown).await, [format!("active: {ENDLESS}")]);
-        let row = same.query_one("SELECT pg_catalog.pg_cancel_backend($1)", &[&pid]).await.unwrap();
-        assert!(row.get::<_, bool>(0));
+        assert_eq!(of_backend::<String>(&strange, shown, pid).await, nothing);
+        assert!(stopped(&strange, stop, pid).await.is_empty());
+        assert_eq!(stopped(&strange, "SELECT pg_terminate_backend($1)", pid).await, [false]);
+        assert_eq!(of_backend::<String>(&same, shown, pid).await, [format!("active: {ENDLESS}")]);
+        assert_eq!(stopped(&same, "SELECT pg_catalog.pg_cancel_backend($1)", pid).await, [true]);
     });
-    assert_eq!(state(&stopped.unwrap_err()), &SqlState::QUERY_CANCELED);
-    assert_eq!(texts(&same, &shown).await, [format!("idle: {ENDLESS}")]);
+    assert_eq!(state(&cancelled.unwrap_err()), &SqlState::QUERY_CANCELED);
+    assert_eq!(of_backend::<String>(&same, shown, pid).await, [format!("idle: {ENDLESS}")]);
     served.until_running(0).await;
     let (ended, ()) = tokio::join!(busy.simple_query(ENDLESS), async {
         served.until_running(1).await;
-        assert_eq!(texts(&same, &stop).await, ["t"]);
+        assert_eq!(stopped(&same, stop, pid).await, [true]);
     });
     assert_eq!(state(&ended.unwrap_err()), &SqlState::ADMIN_SHUTDOWN);
     assert!(busy.simple_query("SELECT 1").await.is_err());
-    while !texts(&same, &shown).await.is_empty() {
+    while !of_backend::<String>(&same, shown, pid).await.is_empty() {
         tokio::time::sleep(FRESH).await;
     }
 }
@@ -309,7 +319,7 @@ async fn a_connection_that_asks_nothing_is_ended_too_and_one_may_end_itself() {
     let served = Served::behind(Door::KeysOnly).await;
     let key = served.world.key(Role::Analyst, &["org_a"]).await;
     let (idle, own) = (served.enter(&key, "credwatch").await.unwrap(), served.enter(&key, "org_a").await.unwrap());
-    let pid = texts(&idle, "SELECT pg_backend_pid()").await.remove(0);
+    let pid: i32 = idle.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
     let ended = "SELECT pg_terminate_backend(pid), pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()";
     assert_eq!(texts(&own, ended).await, ["t"]);
     let closed = tokio::time::timeout(std::time::Duration::from_secs(10), async {
@@ -318,10 +328,11 @@ async fn a_connection_that_asks_nothing_is_ended_too_and_one_may_end_itself() {
         }
     });
     closed.await.unwrap();
-    while !texts(&own, &format!("SELECT pid FROM pg_stat_activity WHERE pid = {pid}")).await.is_empty() {
+    let listed = "SELECT pid FROM pg_stat_activity WHERE pid = $1";
+    while !of_backend::<i32>(&own, listed, pid).await.is_empty() {
         tokio::time::sleep(FRESH).await;
     }
-    assert_eq!(texts(&own, &format!("SELECT pg_cancel_backend({pid})")).await, ["f"]);
+    assert_eq!(stopped(&own, "SELECT pg_cancel_backend($1)", pid).await, [false]);
     let refused = own.simple_query("SELECT pg_terminate_backend(pg_backend_pid())").await.unwrap_err();
     assert_eq!(state(&refused), &SqlState::ADMIN_SHUTDOWN);
 }

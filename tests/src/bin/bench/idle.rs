@@ -31,7 +31,7 @@ pub(crate) async fn measure(broker: &Broker) -> String {
     let rows = program.number("SELECT count(*) AS n FROM events");
     format!(
         "## Idle\n\n`credwatch serve` with all roles over a lake of {rows} events, judged at its start, on an idle topic: {held:.0} MiB two \
-         minutes later (goal: under 150; {files:.0} MiB of it are pages of the program's own file), at most {peak:.0} MiB before, and {:.1} % of a core in the last minute.\n",
+         minutes later (goal: under 150; {files:.0} MiB of it are pages of files, of the program's own above all), at most {peak:.0} MiB before, and {:.1} % of a core in the last minute.\n",
         cpu / QUIET.as_secs_f64() * 100.0
     )
 }

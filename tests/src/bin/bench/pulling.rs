@@ -20,8 +20,9 @@ struct Walked {
     wall: f64,
     cpu: f64,
     first: f64,
-    /// What the server held after a third of the rows, and when it ended.
-    held: [f64; 2],
+    /// What the server held after a third of all rows, if it went so far, and when it ended.
+    after_a_third: Option<f64>,
+    held: f64,
 }
 
 pub(crate) fn measure(large: &Large) -> String {
@@ -42,12 +43,12 @@ pub(crate) fn measure(large: &Large) -> String {
         let walked = walk(program, &words, events / 3);
         let (rows, per_core) = (walked.rows as f64, walked.rows as f64 / walked.cpu);
         let row = format!(
-            "| {name} | {} | {:.0} | {per_core:.0} | {:.0} | {:.0} | {:.0} |\n",
+            "| {name} | {} | {:.0} | {per_core:.0} | {:.0} | {} | {:.0} |\n",
             walked.rows,
             rows / walked.wall,
             walked.first * 1e3,
-            walked.held[0],
-            walked.held[1]
+            walked.after_a_third.map_or_else(|| "not reached".to_owned(), |held| format!("{held:.0}")),
+            walked.held
         );
         print!("{row}");
         section.push_str(&row);
@@ -75,25 +76,25 @@ fn walk(program: &Program, words: &str, a_third: u64) -> Walked {
     let server = Server::of_api(program);
     let begin = Instant::now();
     let (cpu, mut rows, mut first, mut cursor) = (cpu_of(server.id()), 0, None, String::new());
-    let mut then = None;
+    let mut after_a_third = None;
     while begin.elapsed() < LONGEST {
         let (taken, next, has_more) = page(&server, words, &cursor);
         first.get_or_insert(begin.elapsed().as_secs_f64());
         (rows, cursor) = (rows + taken, format!("&cursor={next}"));
         if rows as u64 >= a_third {
-            then.get_or_insert_with(|| resident(server.id()));
+            after_a_third.get_or_insert_with(|| resident(server.id()));
         }
         if !has_more {
             break;
         }
     }
-    let held = resident(server.id());
     let walked = Walked {
         rows,
         wall: begin.elapsed().as_secs_f64(),
         cpu: cpu_of(server.id()) - cpu,
         first: first.expect("a page"),
-        held: [then.unwrap_or(held), held],
+        after_a_third,
+        held: resident(server.id()),
     };
     println!("at most {:.0} MiB", peak_of(server.id()));
     server.stop();
