@@ -25,7 +25,6 @@ use crate::sql::not_now;
 
 /// The shapes of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[schema(as = ReportFormat)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// The document itself; the others are made of it.
@@ -77,6 +76,7 @@ pub(crate) struct Asked {
     /// ISO 8601, such as `2026-W46`; without it, the last week that has ended before the watermark.
     week: Option<String>,
     #[serde(default)]
+    #[param(inline)]
     format: Format,
 }
 

@@ -16,6 +16,8 @@ fn the_server_answers_as_its_description_says_whatever_it_is_asked() {
         .arg("run")
         .arg(format!("{}/v1/openapi.json", world.base()))
         .args(["--seed", "7", "--max-examples", "12", "--request-timeout", "60", "--no-color"])
+        // Whoever is told to wait waits: what is refused for its haste has not been looked at.
+        .args(["--rate-limit", "auto"])
         .current_dir(world.program.folder())
         .output()
         .expect("schemathesis; `make test` (or `scripts/needs build test`) brings it");
